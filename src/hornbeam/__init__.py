@@ -1,0 +1,1 @@
+"""Hornbeam: TensorFlow 1 without TensorFlow."""
