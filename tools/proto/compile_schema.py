@@ -22,8 +22,8 @@ def compiled() -> descriptor_pb2.FileDescriptorSet:
     well_known = importlib.resources.files("grpc_tools") / "_proto"
     sources = sorted(str(p.relative_to(SCHEMA)) for p in SCHEMA.rglob("*.proto"))
     with tempfile.NamedTemporaryFile() as out:
-        arguments = ["protoc", f"-I{SCHEMA}", f"-I{well_known}", "--include_imports", f"--descriptor_set_out={out.name}"]
-        if protoc.main([*arguments, *sources]) != 0:
+        arguments = ["protoc", f"-I{SCHEMA}", f"-I{well_known}", "--include_imports"]
+        if protoc.main([*arguments, f"--descriptor_set_out={out.name}", *sources]) != 0:
             raise SystemExit("protoc failed")
         result = descriptor_pb2.FileDescriptorSet()
         result.ParseFromString(Path(out.name).read_bytes())
@@ -33,15 +33,17 @@ def compiled() -> descriptor_pb2.FileDescriptorSet:
 
 
 def outputs() -> dict[str, bytes]:
-    """The bytes of both generated files: the concatenated FileDescriptorProtos, and where each lies and what it defines."""
+    """Both generated files: the concatenated FileDescriptorProtos, and where each lies and what it defines."""
     blob = bytearray()
     lines = [
-        '"""Where each schema file lies in descriptors.bin and what it defines. Made by tools/proto/compile_schema.py."""',
+        '"""Where each schema file lies in descriptors.bin. Made by tools/proto/compile_schema.py."""',
+        "# ruff: noqa: E501",
         "",
         "from __future__ import annotations",
         "",
         "# file: (offset, length, package, imports, public imports, messages, {enum: its values})",
-        "FILES: dict[str, tuple[int, int, str, tuple[str, ...], tuple[str, ...], tuple[str, ...], dict[str, dict[str, int]]]] = {",
+        "Names = tuple[str, ...]",
+        "FILES: dict[str, tuple[int, int, str, Names, Names, Names, dict[str, dict[str, int]]]] = {",
     ]
     for file in sorted(compiled().file, key=lambda f: f.name):
         data = file.SerializeToString(deterministic=True)
@@ -49,7 +51,7 @@ def outputs() -> dict[str, bytes]:
         messages = tuple(m.name for m in file.message_type)
         enums = {e.name: {v.name: v.number for v in e.value} for e in file.enum_type}
         entry = (len(blob), len(data), file.package, tuple(file.dependency), public, messages, enums)
-        lines.append(f"    {file.name!r}: {entry!r},  # noqa: E501")
+        lines.append(f"    {file.name!r}: {entry!r},")
         blob += data
     lines += ["}", ""]
     return {"descriptors.bin": bytes(blob), "_index.py": "\n".join(lines).encode()}

@@ -55,6 +55,10 @@ def make_tensor_proto(
     if isinstance(values, proto.TensorProto):
         return values
     wanted = dtypes.as_dtype(dtype).base_dtype if dtype is not None and dtype != 0 else None
+    if shape is None and (scalar := _SCALARS.get((type(values), wanted))) is not None:
+        enum, field, fits = scalar
+        if fits is None or fits(values):
+            return proto.TensorProto(dtype=enum, tensor_shape={}, **{field: [values]})
     array, found = _to_array(values, wanted, shape)
     if wanted is not None and wanted is not found:
         raise TypeError(f"`dtype` {wanted!s} is not compatible with {values} of dtype {array.dtype}.")
@@ -76,7 +80,7 @@ def make_tensor_proto(
 
 
 def MakeNdarray(tensor: Any) -> np.ndarray:
-    """The array of a TensorProto, writable; strings as an object array of bytes, quantised types as one-field structs."""
+    """The array of a TensorProto, writable; strings as objects (bytes), quantised types as one-field structs."""
     array = to_ndarray(tensor)
     if not array.flags.writeable or 0 in array.strides:
         array = _allocated(array)
@@ -123,6 +127,16 @@ def to_ndarray(tensor: Any) -> np.ndarray:
         raise _no_memory(dims, dtype.np) from None
 
 
+# Python scalars, which make up most constants of a graph, need no array: (type, dtype) -> enum, field, condition.
+_SCALARS: dict[tuple[type, DType | None], tuple[int, str, Any]] = {
+    **dict.fromkeys([(int, None), (int, dtypes.int32)], (3, "int_val", lambda v: -(2**31) <= v < 2**31)),
+    (int, dtypes.int64): (9, "int64_val", lambda v: -(2**63) <= v < 2**63),
+    **dict.fromkeys([(float, None), (float, dtypes.float32), (int, dtypes.float32)], (1, "float_val", None)),
+    **dict.fromkeys([(bool, None), (bool, dtypes.bool)], (10, "bool_val", None)),
+    **dict.fromkeys([(bytes, None), (bytes, dtypes.string)], (7, "string_val", None)),
+}
+
+
 # values -> array -----------------------------------------------------------------------------------------------------
 def _to_array(values: Any, wanted: DType | None, shape: Any) -> tuple[np.ndarray, DType]:
     """The values as an array and its DType; `wanted` when the values may be converted to it."""
@@ -157,7 +171,7 @@ def _from_python(values: Any, wanted: DType | None, shape: Any) -> np.ndarray:
     if isinstance(values, range):
         values = list(values)
     if shape is not None and np.prod([int(d) for d in shape], dtype=np.int64) == 0:
-        array = np.empty([int(d) for d in shape], np_dtype)
+        array: Any = np.empty([int(d) for d in shape], np_dtype)
     else:
         _check_types(values, wanted)
         if wanted is not None and wanted.is_quantized:
@@ -176,7 +190,7 @@ def _from_python(values: Any, wanted: DType | None, shape: Any) -> np.ndarray:
             with np.errstate(over="ignore"):
                 array = array.astype(np.float32)
         elif array.dtype == np.int64:
-            narrow = array.astype(np.int32)
+            narrow: Any = array.astype(np.int32)
             if np.array_equal(narrow, array):
                 array = narrow
     return array
@@ -327,7 +341,7 @@ def _little_endian(array: np.ndarray) -> np.ndarray:
 
 def _strings(values: Any, array: np.ndarray) -> list[bytes]:
     # Not through the array where there is a choice: NumPy trims trailing NULs.
-    if isinstance(values, (np.ndarray, np.generic)) or not isinstance(values, (list, tuple, str, bytes)):
+    if isinstance(values, (np.ndarray, np.generic)) or _is_array_like(values):
         return [_as_bytes(v) for v in array.ravel().tolist()] if array.size else []
     try:
         return [_as_bytes(v) for v in _flat(values)]
@@ -383,7 +397,8 @@ def _allocated(array: np.ndarray) -> np.ndarray:
 
 
 def _no_memory(dims: tuple[int, ...], dtype: Any) -> errors.OpError:
-    return errors.ResourceExhaustedError(None, None, f"OOM when allocating tensor with shape{list(dims)} and type {dtype}")
+    why = f"OOM when allocating tensor with shape{list(dims)} and type {dtype}"
+    return errors.ResourceExhaustedError(None, None, why)
 
 
 def _invalid(tensor: Any, why: str) -> errors.OpError:
