@@ -14,7 +14,13 @@ def table() -> dict[str, frozenset[str]]:
     return {ns: frozenset(names.split()) for ns, names in rows}
 
 
+@cache
+def namespaces() -> frozenset[str]:
+    """Every namespace TensorFlow 1.15 had, `contrib` and other parents included; `tf` itself is left out."""
+    return frozenset(ns.rsplit(".", i)[0] for ns in table() if ns for i in range(ns.count(".") + 1))
+
+
 def known(name: str) -> bool:
     """Whether TensorFlow 1.15 had `tf.<name>`."""
     ns, _, last = name.rpartition(".")
-    return name in table() or last in table().get(ns, frozenset())
+    return name in namespaces() or last in table().get(ns, frozenset())
