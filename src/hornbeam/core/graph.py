@@ -1043,7 +1043,14 @@ def build(spec: OpSpec, args: Sequence[Any], kwargs: dict[str, Any], name: str |
         if pushed:
             _STACK.graphs.pop()
     fill_defaults(spec, attrs)
-    op = graph.add_node(spec, full, flat, attrs)
+    if any(a.is_ref for a in arg_specs):  # an op that mutates a variable runs where the variable is
+        with contextlib.ExitStack() as stack:
+            for t, (a, _) in zip(flat, input_types(spec, attrs), strict=True):
+                if a.is_ref:
+                    stack.enter_context(graph.colocate_with(t._op))
+            op = graph.add_node(spec, full, flat, attrs)
+    else:
+        op = graph.add_node(spec, full, flat, attrs)
     return package(spec, op)
 
 
