@@ -279,8 +279,10 @@ def _table() -> dict[str, Plan]:
 
 @cache
 def _packages() -> frozenset[str]:
-    """The parents of every row: packages that exist to hold others, such as `tensorflow.python.framework`."""
-    return frozenset(name.rsplit(".", i)[0] for name in _table() for i in range(1, name.count(".") + 1))
+    """The parents of every row that has anything: packages that hold others, such as `tensorflow.python.framework`."""
+    served = [n for n, row in _table().items() if isinstance(row, str) or any(_available(s) for s in row)]
+    parents = {name.rsplit(".", i)[0] for name in served for i in range(1, name.count(".") + 1)}
+    return frozenset(parents | {"tensorflow.compat", "tensorflow.contrib"})
 
 
 def namespace_of(fullname: str) -> str | None:
@@ -342,9 +344,8 @@ def _raw_names() -> dict[str, str]:
 
 
 def snake(name: str) -> str:
-    """TensorFlow's Python name of an op: MatMul -> mat_mul, Conv2D -> conv2d, BiasAddGrad -> bias_add_grad."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+    """TensorFlow's Python name of an op: MatMul -> mat_mul, Conv2D -> conv2d, L2Loss -> l2_loss."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def raw_op(name: str) -> Any:

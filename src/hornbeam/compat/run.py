@@ -76,8 +76,9 @@ def _script(argv: list[str]) -> tuple[Code, ModuleType]:
         _, spec, code = runpy._get_main_module_details()  # type: ignore[attr-defined]
         main = _new_main(code.co_filename, spec.loader, spec)
         main.__package__ = ""
+        main.__dict__["__cached__"] = spec.cached
         return lambda: code, main
-    full = os.path.abspath(path)
+    full = os.path.join(os.getcwd(), path)  # not normalised: python leaves it so too
     try:
         with io.open_code(full) as f:
             source = f.read()
@@ -100,7 +101,7 @@ def _stdin(argv: list[str]) -> tuple[Code, ModuleType]:
     sys.argv = argv
     _set_path0("")
     source = sys.stdin.buffer.read()
-    main = _new_main(None, None, None)
+    main = _new_main("<stdin>", None, None)
     return lambda: compile(source, "<stdin>", "exec", dont_inherit=True), main
 
 
@@ -130,7 +131,7 @@ def _set_path0(entry: str) -> None:
         sys.path.insert(0, entry)
 
 
-def _new_main(file: str | None, loader: Any, spec: Any) -> ModuleType:
+def _new_main(file: str, loader: Any, spec: Any) -> ModuleType:
     """A fresh `__main__`, in sys.modules, with the attributes `python` gives it."""
     main = ModuleType("__main__")
     _kept.append(sys.modules.get("__main__"))
@@ -139,12 +140,9 @@ def _new_main(file: str | None, loader: Any, spec: Any) -> ModuleType:
         import _frozen_importlib
 
         main.__loader__ = _frozen_importlib.BuiltinImporter
-    if file is not None:
-        main.__file__ = file
+    main.__file__ = file
     if spec is None:
         main.__dict__["__cached__"] = None
-        if file is None:
-            del main.__dict__["__cached__"]
     main.__dict__["__annotations__"] = {}
     sys.modules["__main__"] = main
     return main
