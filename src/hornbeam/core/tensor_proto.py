@@ -113,7 +113,7 @@ def to_ndarray(tensor: Any) -> np.ndarray:
         raise _invalid(tensor, f"its shape {list(dims)} has too many elements")
     if tensor.tensor_content:
         return _from_content(tensor, dtype, dims, size)
-    values = _from_field(getattr(tensor, field), dtype)
+    values = field_values(tensor, dtype)
     if values.size == size:
         return values.reshape(dims)
     if values.size > size:
@@ -371,8 +371,10 @@ def _from_content(tensor: Any, dtype: DType, dims: tuple[int, ...], size: int) -
     return np.frombuffer(content, dtype.np).reshape(dims)
 
 
-def _from_field(values: Any, dtype: DType) -> np.ndarray:
+def field_values(tensor: Any, dtype: DType) -> np.ndarray:
+    """The values of the repeated field that holds tensors of `dtype`, as a flat array, whatever the declared shape."""
     enum = dtype.as_datatype_enum
+    values = getattr(tensor, _FIELDS[enum])
     if enum == 7:
         array = np.empty(len(values), object)
         array[:] = values

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,13 +45,21 @@ def os_errors(path: str) -> Iterator[None]:
         raise from_os_error(e, path) from e
 
 
+# After so many bytes the disk is set to work while the next ones are being written.
+_WRITE_BEHIND = 32 << 20
+
+
 class AtomicFile:
     """A file being written beside its final name; `commit` puts it there, anything else leaves nothing behind."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, sync: bool = True) -> None:
         self.path = path
+        self._sync = sync
         self.temporary = f"{path}.tempstate{secrets.randbits(63)}"
         self.size = 0
+        self._unsynced = 0
+        self._syncing: threading.Thread | None = None
+        self._failed: OSError | None = None
         with os_errors(path):
             self._fd = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
@@ -63,24 +72,50 @@ class AtomicFile:
         self.size += len(view)
         with os_errors(self.path):
             while view:
-                view = view[os.write(self._fd, view[: 1 << 30]) :]
+                count = os.write(self._fd, view[:_WRITE_BEHIND])
+                view = view[count:]
+                self._unsynced += count
+                if self._sync and self._unsynced >= _WRITE_BEHIND:
+                    self._write_behind()
 
-    def sync(self) -> None:
-        """Flushes to the disk and closes."""
+    def _write_behind(self) -> None:
+        if self._syncing is None or not self._syncing.is_alive():
+            self._unsynced = 0
+            self._syncing = threading.Thread(target=self._sync_data, args=(os.dup(self._fd),), daemon=True)
+            self._syncing.start()
+
+    def _sync_data(self, fd: int) -> None:
+        try:
+            os.fdatasync(fd)
+        except OSError as e:  # the system reports a failed write once, so `close` has to know
+            self._failed = e
+        finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Closes the file, all of it on the disk (without `sync`: handed to the system)."""
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             with os_errors(self.path):
                 try:
-                    os.fsync(fd)
+                    if self._sync:
+                        os.fsync(fd)
+                    if self._syncing is not None:
+                        self._syncing.join()
+                    if self._failed is not None:
+                        raise self._failed
                 finally:
                     os.close(fd)
 
     def commit(self) -> None:
         """Makes the content appear under the final name, replacing what was there."""
-        self.sync()
+        self.close()
         with os_errors(self.path):
+            replaced = _keep_open(self.path)
             os.replace(self.temporary, self.path)
         self.temporary = ""
+        if replaced is not None:  # freeing a large file takes long and nobody needs to wait for it
+            threading.Thread(target=os.close, args=(replaced,)).start()
 
     def abort(self) -> None:
         """Removes the temporary file; does nothing after `commit`."""
@@ -101,6 +136,16 @@ class AtomicFile:
                 self.commit()
         finally:
             self.abort()
+
+
+def _keep_open(path: str) -> int | None:
+    """A descriptor of the large file at `path`, so that replacing it does not free it yet; else None."""
+    try:
+        if os.stat(path).st_size < _WRITE_BEHIND:
+            return None
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
 def sync_directory(path: str) -> None:

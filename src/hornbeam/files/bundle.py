@@ -16,7 +16,7 @@ from hornbeam.core.dtypes import DType
 from hornbeam.files import atomic, bundle_strings
 from hornbeam.files.crc import crc32c, mask, unmask
 from hornbeam.files.table import TableBuilder, TableReader
-from hornbeam.files.tensor_slice import TensorSlice, parse_shape_and_slice
+from hornbeam.files.tensor_slice import TensorSlice, find_overlaps, not_covered, parse_shape_and_slice
 
 _ALIGNMENT = 64  # what XLA takes without copying
 _NOT_STORED = (dtypes.resource, dtypes.variant)
@@ -183,41 +183,30 @@ class BundleReader:
         self, name: str, entry: Entry, wanted: TensorSlice, bounds: tuple[tuple[int, int], ...]
     ) -> np.ndarray:
         """Puts the stored slices that meet the wanted one together."""
-        parts = []
-        for stored in entry.slices:
-            try:
-                box = stored.bounds(entry.shape)
-            except errors.InternalError as e:
-                raise self._damaged(name, f"slice {stored} is not one of shape {_text(entry.shape)}") from e
-            common = tuple((max(a, c), min(b, d)) for (a, b), (c, d) in zip(bounds, box))
-            if all(a < b for a, b in common) or (not common and not parts):
-                parts.append((stored, box, common))
-        target_shape = tuple(b - a for a, b in bounds)
-        if not _covers(target_shape, [[(a - s, b - s) for (a, b), (s, _) in zip(c, bounds)] for _, _, c in parts]):
-            raise errors.InvalidArgumentError(
-                None,
-                None,
-                f"Does not have sufficient slices for partitioned tensor {name} to restore in slice_spec: {wanted}",
-            )
-        pieces = [(self._slice_entry(name, entry, stored), stored, box, common) for stored, box, common in parts]
-        if entry.dtype is dtypes.string:
-            target = np.empty(target_shape, object)
-        else:
-            for piece, *_ in pieces:  # before allocating: hostile shapes have no bytes behind them
-                self._check_extent(name, piece)
-            target = _aligned(target_shape, entry.dtype.np)
-        for piece, stored, box, common in pieces:
-            into = target[tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(common, bounds))]
-            label = f"{name} (slice {stored})"
+        try:
+            boxes = [stored.bounds(entry.shape) for stored in entry.slices]
+        except errors.InternalError as e:
+            raise self._damaged(name, f"one of its slices is not one of shape {_text(entry.shape)}: {e}") from e
+        overlaps = find_overlaps(bounds, boxes)
+        if overlaps is None:
+            raise not_covered(name, wanted)
+        pieces = [self._slice_entry(name, entry, entry.slices[o.source]) for o in overlaps]
+        for piece in pieces:  # before allocating: hostile shapes have no bytes behind them
+            self._check_extent(name, piece)
+        shape = tuple(b - a for a, b in bounds)
+        target = np.empty(shape, object) if entry.dtype is dtypes.string else _aligned(shape, entry.dtype.np)
+        for overlap, piece in zip(overlaps, pieces):
+            label = f"{name} (slice {entry.slices[overlap.source]})"
+            into = target[overlap.target]
             if entry.dtype is dtypes.string:
                 values = self._read_strings(label, piece)
-            elif common == box and into.flags.c_contiguous:
+            elif overlap.whole and into.flags.c_contiguous:
                 self._read_into(label, piece, into)
                 continue
             else:
                 values = self._allocate(label, piece, piece.shape)
                 self._read_into(label, piece, values)
-            into[...] = values[tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(common, box))]
+            into[...] = values[overlap.part]
         return target
 
     def _slice_entry(self, name: str, entry: Entry, stored: TensorSlice) -> Entry:
@@ -314,18 +303,20 @@ class BundleReader:
 class BundleWriter:
     """Writes a V2 checkpoint of one shard, byte for byte what TensorFlow writes; nothing is visible before `finish`.
 
-    As a context manager it finishes at the end, and leaves nothing behind when the body or `finish` raises.
+    `sync=False` leaves it to the system when the bytes reach the disk, as TensorFlow does: a crash of the machine, not of
+    the program, may then cost this checkpoint. As a context manager it finishes at the end, and leaves nothing behind when the body or `finish` raises.
     """
 
-    def __init__(self, prefix: str, data_alignment: int = 1) -> None:
+    def __init__(self, prefix: str, data_alignment: int = 1, sync: bool = True) -> None:
         self.prefix = os.fspath(prefix)
+        self._sync = sync
         self._alignment = data_alignment
         self._entries: dict[bytes, Any] = {}
         parent = os.path.dirname(self.prefix)
         if parent and not os.path.isdir(parent):
             with atomic.os_errors(parent):
                 os.mkdir(parent)
-        self._data = atomic.AtomicFile(data_path(self.prefix, 0, 1))
+        self._data = atomic.AtomicFile(data_path(self.prefix, 0, 1), sync)
 
     def add(self, name: str, value: Any, dtype: Any = None) -> None:
         """Adds a tensor; `dtype` where the array does not tell it (quantised types). Raises InvalidArgumentError."""
@@ -358,10 +349,10 @@ class BundleWriter:
         """Syncs both files and renames them into place."""
         index = None
         try:
-            index = atomic.AtomicFile(index_path(self.prefix))
+            index = atomic.AtomicFile(index_path(self.prefix), self._sync)
             _write_index(index, self._entries, shards=1)
-            self._data.sync()
-            index.sync()
+            self._data.close()
+            index.close()
             self._data.commit()
             index.commit()
         finally:
@@ -519,32 +510,6 @@ def _aligned(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray:
         raise errors.ResourceExhaustedError(None, None, f"OOM when allocating {nbytes} bytes for a tensor") from None
     start = -buffer.ctypes.data % _ALIGNMENT
     return buffer[start : start + nbytes].view(dtype).reshape(shape)
-
-
-def _covers(shape: tuple[int, ...], boxes: list[list[tuple[int, int]]]) -> bool:
-    """Whether the boxes, each inside `shape`, leave no hole in it."""
-    size = math.prod(shape)
-    if size == 0:
-        return True
-    volume = sum(math.prod([b - a for a, b in box]) for box in boxes)
-    if volume < size:
-        return False
-    if len(shape) == 0 or any(all(a == 0 and b == d for (a, b), d in zip(box, shape)) for box in boxes):
-        return True
-    varying = [d for d in range(len(shape)) if any(box[d] != (0, shape[d]) for box in boxes)]
-    if len(varying) == 1:  # the usual partition, along one axis
-        reached = 0
-        for start, stop in sorted(box[varying[0]] for box in boxes):
-            if start > reached:
-                return False
-            reached = max(reached, stop)
-        return reached == shape[varying[0]]
-    # On the grid that all the boxes' edges make, every cell must lie in a box.
-    edges = [sorted({0, n, *(e for box in boxes for e in box[d])}) for d, n in enumerate(shape)]
-    grid = np.zeros([len(e) - 1 for e in edges], bool)
-    for box in boxes:
-        grid[tuple(slice(edges[d].index(a), edges[d].index(b)) for d, (a, b) in enumerate(box))] = True
-    return bool(grid.all())
 
 
 def _text(shape: Sequence[int]) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from hornbeam.core import errors
 from hornbeam.files import varint
@@ -112,6 +115,54 @@ def parse_shape_and_slice(spec: str) -> tuple[tuple[int, ...], TensorSlice]:
     slice_ = TensorSlice.parse(text)
     slice_.bounds(shape)
     return shape, slice_
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Where the stored slice number `source` and a wanted slice meet: as a part of the stored, in the wanted one."""
+
+    source: int
+    part: tuple[slice, ...]
+    target: tuple[slice, ...]
+    whole: bool
+    """The stored slice lies in the wanted one with all its elements."""
+
+
+Box = tuple[tuple[int, int], ...]
+
+
+def find_overlaps(wanted: Box, stored: Sequence[Box]) -> list[Overlap] | None:
+    """The stored slices that meet the wanted one; None when together they do not cover it. All as (start, stop)."""
+    found = []
+    boxes = []
+    for i, box in enumerate(stored):
+        common = tuple((max(a, c), min(b, d)) for (a, b), (c, d) in zip(wanted, box))
+        if all(a < b for a, b in common):
+            part = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(common, box))
+            target = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(common, wanted))
+            found.append(Overlap(i, part, target, common == box))
+            boxes.append(common)
+    return found if _cover(wanted, boxes) else None
+
+
+def _cover(wanted: Box, boxes: list[Box]) -> bool:
+    """Whether the boxes, each inside the wanted one, leave no hole in it."""
+    if any(a == b for a, b in wanted) or wanted in boxes:
+        return True
+    # On the grid that all edges make, every cell must lie in a box. Along one axis, the usual partition, that is a row.
+    edges = [sorted({*w, *(e for box in boxes for e in box[d])}) for d, w in enumerate(wanted)]
+    cells = [{e: i for i, e in enumerate(axis)} for axis in edges]
+    count = math.prod(len(e) - 1 for e in edges)
+    if count > len(boxes) * 4096:
+        raise _invalid(f"its {len(boxes)} slices overlap in too many ways")
+    grid = np.zeros([len(e) - 1 for e in edges], bool)
+    for box in boxes:
+        grid[tuple(slice(c[a], c[b]) for c, (a, b) in zip(cells, box))] = True
+    return bool(grid.all())
+
+
+def not_covered(name: str, wanted: TensorSlice) -> errors.OpError:
+    return _invalid(f"Does not have sufficient slices for partitioned tensor {name} to restore in slice_spec: {wanted}")
 
 
 def _shape(shape: Sequence[int]) -> str:
