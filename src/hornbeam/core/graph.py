@@ -247,6 +247,7 @@ class Operation:
         kind = self.spec.attrs[name].kind if name in self.spec.attrs else None
         self._attrs[name] = from_attr_value(value, kind, self.graph) if hasattr(value, "WhichOneof") else value
         self.graph._version += 1
+        self.graph._edits += 1
 
     def colocation_groups(self) -> list[bytes]:
         return self._attrs.get("_class") or [b"loc:@" + self.name.encode()]
@@ -272,12 +273,14 @@ class Operation:
         self._inputs[index] = tensor
         tensor._consumers.append(self)
         self.graph._version += 1
+        self.graph._edits += 1
 
     def _add_control_inputs(self, ops: Iterable[Operation]) -> None:
         for o in ops:
             if o not in self._control_inputs:
                 self._control_inputs.append(o)
         self.graph._version += 1
+        self.graph._edits += 1
 
     def _add_control_input(self, op: Operation) -> None:
         self._add_control_inputs([op])
@@ -285,6 +288,7 @@ class Operation:
     def _remove_all_control_inputs(self) -> None:
         self._control_inputs.clear()
         self.graph._version += 1
+        self.graph._edits += 1
 
     def __repr__(self) -> str:
         return f"<tf.Operation {self.name!r} type={self.type}>"
@@ -324,6 +328,7 @@ class Graph:
         self._ops: dict[str, Operation] = {}
         self._next_id = 0
         self._version = 0
+        self._edits = 0  # changes to existing nodes: plans made before are void
         self._names_in_use: dict[str, int] = {}
         self._name_stack = ""
         self._control_stack: list[_Controller] = []
@@ -765,6 +770,7 @@ class Graph:
             t._consumers.remove(op)
         del self._ops[op.name]
         self._version += 1
+        self._edits += 1
 
 
 def _user_frames() -> list[tuple[Any, int]]:
