@@ -498,17 +498,14 @@ _SCALED = {
 def must_round(node: Operation) -> bool:
     """True for the `Mul` of `random * scale + offset`, whose product XLA on a CPU would fuse, unrounded, into the sum.
 
-    The planner passes such a product through `rounded_product`, so that it is rounded as TensorFlow rounds it.
+    The runtime passes such a product through `rounded_product`, so that it is rounded as TensorFlow rounds it.
     """
     return node.type == "Mul" and any(t.op.type in _SCALED for t in node.inputs)
 
 
-def rounded_product(product: Any, zero: Any) -> Any:
-    """`product` unchanged, but opaque to fusion: its bits are XORed with `zero`, which the compiler cannot know is 0.
-
-    `zero` is a traced uint64 scalar: data of the program, for instance `counter >> 63` of any random counter.
-    """
+def rounded_product(product: Any) -> Any:
+    """`product` unchanged, but opaque to fusion: its lowest bit is flipped where it is NaN, which no compiler can exclude."""
     if known(product):
         return product
     bits = np.dtype(f"uint{8 * product.dtype.itemsize}")
-    return (product.view(bits) ^ zero.astype(bits)).view(product.dtype)
+    return (product.view(bits) ^ jnp.isnan(product).astype(bits)).view(product.dtype)

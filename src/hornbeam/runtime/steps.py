@@ -10,6 +10,7 @@ import numpy as np
 from hornbeam.core import dtypes, errors
 from hornbeam.core.graph import Operation, Tensor, group_inputs
 from hornbeam.core.state import VarRef
+from hornbeam.ops.random import must_round, rounded_product
 from hornbeam.ops.xp import NeedsValue
 from hornbeam.runtime.context import Context
 from hornbeam.runtime.refs import functions_of
@@ -37,6 +38,8 @@ class Step:
         self.functional = bool(functions_of(op))
         self.bounded = False
         self.kernel: Any = spec.kernel
+        if must_round(op):
+            self.kernel = lambda x, y: rounded_product(spec.kernel(x, y))
         names = spec.kernel_attrs
         self.takes_ctx = spec.takes_ctx
         self.attrs = {n: op._attrs[n] for n in names}
