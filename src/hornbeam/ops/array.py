@@ -35,32 +35,17 @@ def Const(value):
     return value
 
 
-_CPP_NAMES = {"float32": "float", "float64": "double", "float16": "half"}
-
-
-def _no_value(ctx: Any) -> Any:
-    node = ctx.node
-    dtype, shape = node._attrs["dtype"], node.outputs[0]._shape
-    text = "" if shape is None else f" and shape {shape_text(shape)}"
-    raise ctx.fail(
-        f"You must feed a value for placeholder tensor '{node.name}' with dtype {_CPP_NAMES.get(dtype.name, dtype.name)}{text}"
-    )
-
-
-@op("Placeholder() -> (output: dtype); dtype: type; shape: shape = unknown", shape=lambda c: [_placeholder_shape(c)])
-def Placeholder(ctx):
-    return _no_value(ctx)
+# a placeholder has no kernel: a run that lacks its feed says so
+Placeholder = op(
+    "Placeholder() -> (output: dtype); dtype: type; shape: shape = unknown", shape=lambda c: [_placeholder_shape(c)]
+)(None)
+PlaceholderV2 = op("PlaceholderV2() -> (output: dtype); dtype: type; shape: shape", shape=shapes.from_attr())(None)
 
 
 def _placeholder_shape(c: InferenceContext) -> Shape:
     """GraphDefs older than version 24 wrote a scalar where they meant an unknown shape."""
     shape = c.attr("shape")
     return None if shape == () and c.op.graph._producer < 24 else shape
-
-
-@op("PlaceholderV2() -> (output: dtype); dtype: type; shape: shape", shape=shapes.from_attr())
-def PlaceholderV2(ctx):
-    return _no_value(ctx)
 
 
 def _placeholder_default_shape(c: InferenceContext) -> list[Shape]:

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from hornbeam.core.constant import partial_vector
+from hornbeam.core.constant import constant_value, partial_vector
 from hornbeam.core.graph import InferenceContext
 from hornbeam.core.lazy import jnp, lax
 from hornbeam.core.registry import no_gradient, op, raw
 from hornbeam.core.tensor_shape import Shape
-from hornbeam.ops.array import as_array, bad, dense, shape_of
-from hornbeam.ops.xp import known, static
+from hornbeam.ops import shapes
+from hornbeam.ops.array import as_array, bad, dense, is_string, rank_of, shape_of, size_of
+from hornbeam.ops.xp import ints, known, static, xp
 
 _MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 _MASK_ATTRS = "; ".join(f"{m}: int = 0" for m in _MASKS)
@@ -157,7 +158,7 @@ def _known_parts(ctx: Any, index: int, value: Any) -> list[int | None]:
         return [int(v) for v in np.asarray(value).reshape(-1)]
     if ctx is None:
         return [None] * value.shape[0]
-    parts = partial_vector(ctx.node.inputs[index])
+    parts = partial_vector(ctx.op.inputs[index])
     return parts if parts is not None and len(parts) == value.shape[0] else [None] * value.shape[0]
 
 
@@ -210,7 +211,7 @@ def _traced_width(ctx: Any, first: int, k: int, masks: Sequence[int]) -> int | N
 
     if (masks[0] | masks[1]) >> k & 1:
         return None
-    width = difference(ctx.node.inputs[first + 1], ctx.node.inputs[first], k)
+    width = difference(ctx.op.inputs[first + 1], ctx.op.inputs[first], k)
     return width if width is not None and width >= 0 else None
 
 
@@ -234,3 +235,582 @@ def _(op, grad):
     x, begin, end, strides = op.inputs
     shape = shape_of(x, begin.dtype)
     return [raw.StridedSliceGrad(shape, begin, end, strides, dense(grad), **_mask_kwargs(op)), None, None, None]
+
+
+def _place(
+    base: Any, value: Any, begin: Any, end: Any, strides: Any, masks: Sequence[int], ctx: Any, first: int
+) -> Any:
+    """`base` with the slice replaced by `value` (its shape is the slice's); a traced stride-1 begin is fine."""
+    parts = [_known_parts(ctx, first + k, v) for k, v in enumerate((begin, end, strides))]
+    rank = len(base.shape)
+    try:
+        plan = plan_slice(rank, *parts, masks)
+    except ValueError as e:
+        raise bad(str(e)) from None
+    given = dict(zip(plan.final, value.shape, strict=True)) if len(value.shape) == len(plan.final) else None
+    if given is None:  # a scalar (or anything that broadcasts) is spread over the slice
+        if not all(_item_known(i) for i in plan.items):
+            static(begin), static(end), static(strides)
+    index: list[Any] = []
+    starts: list[Any] = []
+    counts: list[int] = []
+    traced = False
+    for i, (item, size) in enumerate(zip(plan.items, base.shape, strict=True)):
+        if item.shrink and item.begin is not None:
+            if not -size <= item.begin < size:
+                raise bad(f"slice index {item.begin} of dimension {i} out of bounds.")
+            at, step, count = item.begin % size, 1, 1
+        elif item.shrink or not _item_known(item):
+            if not item.shrink and item.stride != 1:
+                static(begin), static(end), static(strides)
+            start = jnp.asarray(0 if item.full_begin else begin[item.spec])
+            start = jnp.where(start < 0, start + size, start)
+            at, step, count, traced = start, 1, 1 if item.shrink else given[i], True  # type: ignore[index]
+        else:
+            at, step, count = bounds(item, size)
+        if step != 1 and traced:
+            static(begin), static(end), static(strides)
+        starts.append(at)
+        counts.append(count)
+        if not traced:
+            stop = at + step * count
+            index.append(slice(at, None if stop < 0 else stop, step))
+    final = tuple(1 if f < 0 else counts[f] for f in plan.final)
+    if tuple(value.shape) != final:
+        try:
+            value = xp.broadcast_to(value, final)
+        except ValueError:
+            raise bad(
+                f"shape of the value {list(value.shape)} does not match the shape of the slice {list(final)}"
+            ) from None
+    value = value.reshape(tuple(counts))
+    if traced:
+        start_values = [jnp.asarray(s, jnp.int32) for s in starts]
+        return lax.dynamic_update_slice(jnp.asarray(base), jnp.asarray(value), start_values)
+    if known(base) and known(value):
+        out = np.array(base)
+        out[tuple(index)] = value
+        return out
+    return jnp.asarray(base).at[tuple(index)].set(value)
+
+
+@op(
+    f"StridedSliceGrad(shape: Index, begin: Index, end: Index, strides: Index, dy: T) -> (output: T); T: type; {_SLICE_TYPES}; {_MASK_ATTRS}",
+    shape=lambda c: [c.partial(0)],
+)
+def StridedSliceGrad(
+    shape, begin, end, strides, dy, begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask, ctx
+):
+    masks = (begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
+    return _place(np.zeros(ints(shape), dy.dtype), dy, begin, end, strides, masks, ctx, 1)
+
+
+@StridedSliceGrad.gradient
+def _(op, grad):
+    return [
+        None,
+        None,
+        None,
+        None,
+        raw.StridedSlice(grad, op.inputs[1], op.inputs[2], op.inputs[3], **_mask_kwargs(op)),
+    ]
+
+
+@op(
+    f"TensorStridedSliceUpdate(input: T, begin: Index, end: Index, strides: Index, value: T) -> (output: T); T: type; "
+    f"{_SLICE_TYPES}; {_MASK_ATTRS}",
+    shape=shapes.unchanged,
+)
+def TensorStridedSliceUpdate(
+    input, begin, end, strides, value, begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask, ctx
+):
+    masks = (begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
+    return _place(input, value, begin, end, strides, masks, ctx, 1)
+
+
+@TensorStridedSliceUpdate.gradient
+def _(op, grad):
+    _, begin, end, strides, value = op.inputs
+    kept = raw.TensorStridedSliceUpdate(grad, begin, end, strides, raw.ZerosLike(value), **_mask_kwargs(op))
+    return [kept, None, None, None, raw.StridedSlice(grad, begin, end, strides, **_mask_kwargs(op))]
+
+
+@op(
+    f"StridedSliceAssign(ref: Ref(T), begin: Index, end: Index, strides: Index, value: T) -> (output_ref: Ref(T)); T: type; "
+    f"{_SLICE_TYPES}; {_MASK_ATTRS}",
+    shape=shapes.unchanged,
+    stateful=True,
+)
+def StridedSliceAssign(
+    ref, begin, end, strides, value, begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask, ctx
+):
+    masks = (begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
+    ctx.write(ref, _place(ctx.read(ref), value, begin, end, strides, masks, ctx, 1))
+    return ref
+
+
+@op(
+    f"ResourceStridedSliceAssign(ref: resource, begin: Index, end: Index, strides: Index, value: T) -> (); T: type; "
+    f"{_SLICE_TYPES}; {_MASK_ATTRS}",
+    shape=lambda c: [],
+    stateful=True,
+)
+def ResourceStridedSliceAssign(
+    ref, begin, end, strides, value, begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask, ctx
+):
+    masks = (begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
+    ctx.write(ref, _place(ctx.read(ref), value, begin, end, strides, masks, ctx, 1))
+
+
+# --- Slice ---
+def _slice_shape(c: InferenceContext) -> list[Shape]:
+    s = c.shape(0)
+    begin, size = (partial_vector(t) for t in c.op._inputs[1:3])
+    rank = len(s) if s is not None else next((len(v) for v in (begin, size) if v is not None), None)
+    if rank is None:
+        return [None]
+    dims = s if s is not None else (None,) * rank
+    for v in (begin, size):
+        if v is not None and len(v) != rank:
+            raise c.fail(f"Shape must be rank {len(v)} but is rank {rank}")
+    begin, size = begin or [None] * rank, size or [None] * rank
+    out: list[int | None] = []
+    for i, (d, b, n) in enumerate(zip(dims, begin, size, strict=True)):
+        if n == -1:
+            n = None if d is None or b is None else d - b
+            if n is not None and n < 0:
+                raise c.fail(f"Negative dimension size caused by subtracting {b} from {d}")
+        elif n is not None and n < -1:
+            raise c.fail(f"Expected size[{i}] >= -1, got {n}")
+        elif d is not None and n is not None and (b or 0) + n > d:
+            raise c.fail(f"Expected size[{i}] in [0, {d - (b or 0)}], but got {n}")
+        out.append(n)
+    return [tuple(out)]
+
+
+@op(
+    "Slice(input: T, begin: Index, size: Index) -> (output: T); T: type; Index: {int32, int64}",
+    shape=_slice_shape,
+    numpy=True,
+)
+def Slice(input, begin, size, ctx):
+    rank = len(input.shape)
+    if begin.shape != (rank,) or size.shape != (rank,):
+        raise bad(
+            f"Expected begin and size arguments to be 1-D tensors of size {rank}, but got shapes {list(begin.shape)} and "
+            f"{list(size.shape)} instead."
+        )
+    b, n = _known_parts(ctx, 1, begin), _known_parts(ctx, 2, size)
+    index: list[slice] = []
+    traced: list[tuple[int, int]] = []
+    for i, d in enumerate(input.shape):
+        if n[i] is None and d == 1:
+            n[i] = 1
+        if n[i] is None:
+            static(size)
+        if b[i] is None and n[i] == d or b[i] is None and n[i] == -1 and d == 1:
+            b[i] = 0
+        if b[i] is None:
+            if n[i] == -1:
+                static(begin)
+            traced.append((i, n[i]))  # type: ignore[arg-type]
+            index.append(slice(None))
+            continue
+        at, width = int(b[i]), d - int(b[i]) if n[i] == -1 else int(n[i])  # type: ignore[arg-type]
+        if not 0 <= at <= d:
+            raise bad(f"Expected begin[{i}] in [0, {d}], but got {at}")
+        if not 0 <= width <= d - at:
+            raise bad(f"Expected size[{i}] in [0, {d - at}], but got {width}")
+        index.append(slice(at, at + width))
+    out = input[tuple(index)]
+    for i, width in traced:
+        out = lax.dynamic_slice_in_dim(jnp.asarray(out), begin[i], width, i)
+    return as_array(out)
+
+
+@Slice.gradient
+def _(op, grad):
+    x, begin, _ = op.inputs
+    if constant_value(begin) is None:  # a position known at run time only: write the gradient there instead of padding
+        size = shape_of(op.outputs[0], begin.dtype)
+        placed = raw.TensorStridedSliceUpdate(
+            raw.ZerosLike(x), begin, raw.AddV2(begin, size), raw.OnesLike(begin), dense(grad)
+        )
+        return [placed, None, None]
+    shape = raw.Pack([rank_of(x), 1])
+    size = shape_of(op.outputs[0], begin.dtype)
+    before = raw.Reshape(begin, shape)
+    after = raw.Reshape(raw.Sub(raw.Sub(shape_of(x, begin.dtype), size), begin), shape)
+    return [raw.Pad(dense(grad), raw.ConcatV2([before, after], 1)), None, None]
+
+
+# --- Split ---
+def _split_shape(c: InferenceContext) -> list[Shape]:
+    s, axis, n = c.shape(1), c.value(0), c.n_outputs
+    if s is None:
+        return [None] * n
+    if axis is None:
+        return [(None,) * len(s)] * n
+    a = int(axis.reshape(-1)[0])
+    if not -len(s) <= a < len(s):
+        raise c.fail(f"Dimension size, given by scalar input {a} must be in range [{-len(s)}, {len(s)})")
+    a %= len(s)
+    if s[a] is not None and s[a] % n:
+        raise c.fail(f"Dimension size must be evenly divisible by {n} but is {s[a]}")
+    return [(*s[:a], None if s[a] is None else s[a] // n, *s[a + 1 :])] * n
+
+
+def _pieces(value: Any, sizes: Sequence[int], axis: int) -> tuple[Any, ...]:
+    lead = (slice(None),) * axis
+    out, at = [], 0
+    for n in sizes:
+        out.append(value[(*lead, slice(at, at + n))])
+        at += n
+    return tuple(out)
+
+
+def _axis(value: Any, rank: int, what: str) -> int:
+    a = int(static(value).reshape(-1)[0])
+    if not -rank <= a < rank:
+        raise bad(f"{what} must be in range [{-rank}, {rank}), got {a}")
+    return a % rank
+
+
+@op(
+    "Split(split_dim: int32, value: T) -> (output: num_split * T); num_split: int >= 1; T: type",
+    shape=_split_shape,
+    numpy=True,
+)
+def Split(split_dim, value, num_split):
+    a = _axis(split_dim, len(value.shape), "split_dim")
+    if value.shape[a] % num_split:
+        raise bad(
+            f"Number of ways to split should evenly divide the split dimension, but got split_dim {a} (size = "
+            f"{value.shape[a]}) and num_split {num_split}"
+        )
+    return _pieces(value, [value.shape[a] // num_split] * num_split, a)
+
+
+@Split.gradient
+def _(op, *grads):
+    return [None, raw.ConcatV2(list(grads), op.inputs[0]) if len(grads) > 1 else raw.Identity(grads[0])]
+
+
+def _split_v_shape(c: InferenceContext) -> list[Shape]:
+    s, axis, n = c.shape(0), c.value(2), c.n_outputs
+    sizes = partial_vector(c.op._inputs[1])
+    if s is None:
+        return [None] * n
+    if axis is None:
+        return [(None,) * len(s)] * n if n > 1 else [s]
+    a = int(axis.reshape(-1)[0])
+    if not -len(s) <= a < len(s):
+        raise c.fail(f"Dimension size, given by scalar input {a} must be in range [{-len(s)}, {len(s)})")
+    a %= len(s)
+    if sizes is None:
+        sizes = [None] * n
+    if len(sizes) != n:
+        raise c.fail("Length of size_splits should be equal to num_outputs")
+    known_sum = sum(v for v in sizes if v is not None and v >= 0)
+    if s[a] is not None and None not in sizes:
+        if sizes.count(-1) == 1 and known_sum <= s[a]:
+            sizes = [s[a] - known_sum if v == -1 else v for v in sizes]
+        elif -1 in sizes or known_sum != s[a]:
+            raise c.fail(f"can't split axis of size {s[a]} into pieces of size {sizes}")
+    return [(*s[:a], None if v is None or v < 0 else v, *s[a + 1 :]) for v in sizes]
+
+
+@op(
+    "SplitV(value: T, size_splits: Tlen, split_dim: int32) -> (output: num_split * T); num_split: int >= 1; T: type; "
+    "Tlen: {int8, int32, int64} = int64",
+    shape=_split_v_shape,
+    numpy=True,
+)
+def SplitV(value, size_splits, split_dim, num_split):
+    a = _axis(split_dim, len(value.shape), "split_dim")
+    sizes = list(ints(size_splits))
+    if -1 in sizes:
+        i = sizes.index(-1)
+        sizes[i] = value.shape[a] - sum(v for k, v in enumerate(sizes) if k != i)
+    if sum(sizes) != value.shape[a] or min(sizes, default=0) < 0 or len(sizes) != num_split:
+        raise bad(
+            f"Determined shape must either match input shape along split_dim exactly if fully specified, or be less than the "
+            f"size of the input along split_dim if not fully specified.  Got: {sum(sizes)} for {value.shape[a]}"
+        )
+    return _pieces(value, sizes, a)
+
+
+@SplitV.gradient
+def _(op, *grads):
+    return [raw.ConcatV2(list(grads), op.inputs[2]) if len(grads) > 1 else raw.Identity(grads[0]), None, None]
+
+
+# --- Tile ---
+def _tile_shape(c: InferenceContext) -> list[Shape]:
+    s, m = c.shape(0), c.partial(1)
+    if m is None:
+        n = c.shape(1)
+        return [None if s is None and (n is None or n[0] is None) else (None,) * (len(s) if s is not None else n[0])]
+    if s is None:
+        return [(None,) * len(m)]
+    if len(s) != len(m):
+        raise c.fail(f"Shape must be rank {len(m)} but is rank {len(s)}")
+    return [
+        tuple(0 if d == 0 or k == 0 else None if d is None or k is None else d * k for d, k in zip(s, m, strict=True))
+    ]
+
+
+@op(
+    "Tile(input: T, multiples: Tmultiples) -> (output: T); T: type; Tmultiples: {int32, int64} = int32",
+    shape=_tile_shape,
+    numpy=True,
+)
+def Tile(input, multiples):
+    reps = ints(multiples)
+    if len(reps) != len(input.shape):
+        raise bad(f"Expected multiples argument to be a vector of length {len(input.shape)} but got length {len(reps)}")
+    if any(m < 0 for m in reps):
+        raise bad(f"Expected multiples[{next(i for i, m in enumerate(reps) if m < 0)}] >= 0, but got {min(reps)}")
+    return xp.tile(input, reps) if reps else input
+
+
+@Tile.gradient
+def _(op, grad):
+    x, multiples = op.inputs
+    pairs = raw.Transpose(raw.Pack([multiples, shape_of(x, multiples.dtype)]), [1, 0])
+    split = raw.Reshape(pairs, [-1])
+    total = raw.Sum(raw.Reshape(dense(grad), split), raw.Range(0, size_of(split), 2))
+    total.set_shape(x._shape)
+    return [total, None]
+
+
+@op("TileGrad(input: T, multiples: int32) -> (output: T); T: type")
+def TileGrad(input, multiples):
+    reps = ints(multiples)
+    shape: list[int] = []
+    for d, m in zip(input.shape, reps, strict=True):
+        shape += [m, d // m if m else 0]
+    return xp.sum(input.reshape(tuple(shape)), axis=tuple(range(0, len(shape), 2)), dtype=input.dtype)
+
+
+no_gradient("TileGrad")
+
+
+# --- Pad ---
+def _pad_shape(c: InferenceContext) -> list[Shape]:
+    s, p, ps = c.shape(0), c.value(1), c.shape(1)
+    if ps is not None and (len(ps) != 2 or ps[1] not in (2, None)):
+        raise c.fail(
+            f"Shape must be rank 2 but is rank {len(ps)}" if len(ps) != 2 else f"Dimension must be 2 but is {ps[1]}"
+        )
+    rank = len(s) if s is not None else None if ps is None else ps[0]
+    if rank is not None and ps is not None and ps[0] is not None and ps[0] != rank:
+        raise c.fail(f"Shape must be rank {ps[0]} but is rank {rank}")
+    if rank is None:
+        return [None]
+    if s is None:
+        return [(None,) * rank]
+    if p is None:
+        partial = _partial_paddings(c)
+        if partial is None:
+            return [(None,) * rank]
+        return [
+            tuple(
+                None if d is None or a is None or b is None else d + a + b for d, (a, b) in zip(s, partial, strict=True)
+            )
+        ]
+    if (p < 0).any():
+        raise c.fail("Paddings must be non-negative")
+    return [tuple(None if d is None else d + int(a) + int(b) for d, (a, b) in zip(s, p, strict=True))]
+
+
+def _partial_paddings(c: InferenceContext) -> list[tuple[int | None, int | None]] | None:
+    """Paddings packed from rows, some of which are known."""
+    source = c.op._inputs[1].op
+    if source.type != "Pack" or source._attrs["axis"] != 0:
+        return None
+    rows = [partial_vector(t) for t in source.inputs]
+    return [(r[0], r[1]) if r is not None else (None, None) for r in rows]
+
+
+def _pad_widths(x: Any, paddings: Any) -> list[tuple[int, int]]:
+    p = static(paddings)
+    if p.shape != (len(x.shape), 2):
+        if p.shape[:1] == (0,) and not x.shape:
+            return []
+        raise bad(f"The first dimension of paddings must be the rank of inputs[{len(x.shape)}] {list(x.shape)}")
+    for a, b in p:
+        if a < 0 or b < 0:
+            raise bad(f"Paddings must be non-negative: {a} {b}")
+    return [(int(a), int(b)) for a, b in p]
+
+
+def _pad_constant(x: Any, widths: list[tuple[int, int]], value: Any) -> Any:
+    if known(x) and known(value):
+        out = np.full(tuple(d + a + b for d, (a, b) in zip(x.shape, widths, strict=True)), value, x.dtype)
+        out[tuple(slice(a, a + d) for d, (a, _) in zip(x.shape, widths, strict=True))] = x
+        return out
+    return lax.pad(jnp.asarray(x), jnp.asarray(value, x.dtype), [(a, b, 0) for a, b in widths])
+
+
+_PAD = "(input: T, paddings: Tpaddings{}) -> (output: T); T: type; Tpaddings: {{int32, int64}} = int32"
+
+
+@op("Pad" + _PAD.format(""), shape=_pad_shape, numpy=True)
+def Pad(input, paddings):
+    zero = np.array(b"" if is_string(input) else 0, input.dtype)
+    return _pad_constant(input, _pad_widths(input, paddings), zero)
+
+
+@op("PadV2" + _PAD.format(", constant_values: T"), shape=_pad_shape, numpy=True)
+def PadV2(input, paddings, constant_values):
+    return _pad_constant(input, _pad_widths(input, paddings), constant_values.reshape(()))
+
+
+def _pad_gradient(op: Any, grad: Any) -> list[Any]:
+    x, paddings = op.inputs[:2]
+    before = raw.Slice(paddings, [0, 0], raw.Pack([rank_of(x), 1]))
+    begin = raw.Reshape(before, [-1])
+    cut = raw.Slice(dense(grad), begin, shape_of(x, begin.dtype))
+    return [cut] + [None] * (len(op.inputs) - 1)
+
+
+Pad.gradient(_pad_gradient)
+PadV2.gradient(_pad_gradient)
+
+_MIRROR = _PAD.format("") + "; mode: {'REFLECT', 'SYMMETRIC'}"
+
+
+@op("MirrorPad" + _MIRROR, shape=_pad_shape, numpy=True)
+def MirrorPad(input, paddings, mode):
+    widths = _pad_widths(input, paddings)
+    offset = 1 if mode == b"REFLECT" else 0
+    for i, (d, (a, b)) in enumerate(zip(input.shape, widths, strict=True)):
+        if max(a, b) > d - offset:
+            limit = "less than" if offset else "no greater than"
+            raise bad(f"paddings must be {limit} the dimension size: {a}, {b} {limit} {d} (dimension {i})")
+    if any(max(w) for w in widths):
+        return xp.pad(input, widths, mode="reflect" if offset else "symmetric")
+    return input
+
+
+def _mirror_grad_shape(c: InferenceContext) -> list[Shape]:
+    s, p = c.shape(0), c.value(1)
+    if s is None:
+        return [None]
+    if p is None:
+        return [(None,) * len(s)]
+    return [tuple(None if d is None else d - int(a) - int(b) for d, (a, b) in zip(s, p, strict=True))]
+
+
+@op("MirrorPadGrad" + _MIRROR, shape=_mirror_grad_shape, numpy=True)
+def MirrorPadGrad(input, paddings, mode):
+    offset = 1 if mode == b"REFLECT" else 0
+    x = input
+    for i, (a, b) in enumerate(_pad_widths(input, paddings)):
+        n = x.shape[i] - a - b
+        lead = (slice(None),) * i
+        zero = np.zeros((), x.dtype)
+
+        def spread(piece: Any, at: int, n: int = n, i: int = i, x: Any = x, zero: Any = zero) -> Any:
+            widths = [(0, 0)] * len(x.shape)
+            widths[i] = (at, n - at - piece.shape[i])
+            return _pad_constant(piece, widths, zero)
+
+        middle = x[(*lead, slice(a, a + n))]
+        if a:
+            middle = middle + spread(xp.flip(x[(*lead, slice(0, a))], i), offset)
+        if b:
+            middle = middle + spread(xp.flip(x[(*lead, slice(a + n, a + n + b))], i), n - offset - b)
+        x = middle
+    return x
+
+
+MirrorPad.gradient(lambda op, grad: [raw.MirrorPadGrad(dense(grad), op.inputs[1], mode=op._attrs["mode"]), None])
+MirrorPadGrad.gradient(lambda op, grad: [raw.MirrorPad(dense(grad), op.inputs[1], mode=op._attrs["mode"]), None])
+
+
+# --- Reverse, Roll ---
+@op(
+    "Reverse(tensor: T, dims: bool) -> (output: T); T: {uint8, int8, uint16, int16, uint32, int32, uint64, int64, bool, bfloat16, "
+    "half, float, double, complex64, complex128, string}",
+    shape=shapes.unchanged,
+    numpy=True,
+)
+def Reverse(tensor, dims):
+    flags = static(dims)
+    if flags.shape != (len(tensor.shape),):
+        raise bad(
+            f"'dims' must have the same number of values as 'tensor' has dimensions. 'tensor' has {len(tensor.shape)}'dims' has {flags.size} values"
+        )
+    return xp.flip(tensor, tuple(i for i, f in enumerate(flags) if f))
+
+
+@op(
+    "ReverseV2(tensor: T, axis: Tidx) -> (output: T); Tidx: {int32, int64} = int32; T: {uint8, int8, uint16, int16, int32, uint32, "
+    "int64, uint64, bool, bfloat16, half, float, double, complex64, complex128, string}",
+    shape=shapes.unchanged,
+    numpy=True,
+)
+def ReverseV2(tensor, axis):
+    rank = len(tensor.shape)
+    axes = []
+    for a in ints(axis):
+        if not -rank <= a < rank:
+            raise bad(f"'axis'[{len(axes)}] = {a} is out of valid range [0, {rank - 1}]")
+        if a % rank in axes:
+            raise bad(f"axis {a % rank} specified more than once.")
+        axes.append(a % rank)
+    return xp.flip(tensor, tuple(axes)) if axes else tensor
+
+
+Reverse.gradient(lambda op, grad: [raw.Reverse(dense(grad), op.inputs[1]), None])
+ReverseV2.gradient(lambda op, grad: [raw.ReverseV2(dense(grad), op.inputs[1]), None])
+
+
+@op(
+    "ReverseSequence(input: T, seq_lengths: Tlen) -> (output: T); seq_dim: int; batch_dim: int = 0; T: type; Tlen: {int32, int64} = int64",
+    shape=shapes.unchanged,
+)
+def ReverseSequence(input, seq_lengths, seq_dim, batch_dim):
+    rank = len(input.shape)
+    seq, batch = seq_dim % rank, batch_dim % rank
+    n = input.shape[seq]
+    if seq_lengths.shape != (input.shape[batch],):
+        raise bad(f"Length of seq_lengths != input.dims({batch}), ({list(seq_lengths.shape)} vs. {input.shape[batch]})")
+    if known(seq_lengths) and seq_lengths.size and (seq_lengths.max() > n or seq_lengths.min() < 0):
+        raise bad(f"seq_lengths must be in [0, {n}], got {seq_lengths.tolist()}")
+    t = np.arange(n)
+    lengths = seq_lengths.reshape((-1, 1))
+    at = xp.where(t < lengths, lengths - 1 - t, t)  # [batch, time]
+    if batch > seq:
+        at = at.T
+    shape = [1] * rank
+    shape[seq], shape[batch] = n, input.shape[batch]
+    return xp.take_along_axis(input, at.reshape(tuple(shape)), axis=seq)
+
+
+ReverseSequence.gradient(
+    lambda op, grad: [
+        raw.ReverseSequence(dense(grad), op.inputs[1], seq_dim=op._attrs["seq_dim"], batch_dim=op._attrs["batch_dim"]),
+        None,
+    ]
+)
+
+
+@op(
+    "Roll(input: T, shift: Tshift, axis: Taxis) -> (output: T); T: type; Tshift: {int32, int64}; Taxis: {int32, int64}",
+    shape=shapes.unchanged,
+)
+def Roll(input, shift, axis):
+    axes = ints(axis)
+    if any(not -len(input.shape) <= a < len(input.shape) for a in axes):
+        raise bad(f"axis {list(axes)} is out of range")
+    x = input
+    flat = shift.reshape((-1,))
+    for k, a in enumerate(axes):
+        x = xp.roll(x, int(flat[k]) if known(shift) else flat[k], axis=a)
+    return x
+
+
+Roll.gradient(lambda op, grad: [raw.Roll(grad, raw.Neg(op.inputs[1]), op.inputs[2]), None, None])

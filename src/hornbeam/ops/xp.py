@@ -46,7 +46,7 @@ def _all_known(values: Any) -> bool:
             if not _all_known(v):
                 return False
         elif isinstance(v, np.ndarray):
-            if v.size > FOLD_LIMIT and not interpreting():
+            if v.size > FOLD_LIMIT and v.dtype != object and not interpreting():
                 return False
         elif not known(v) and not isinstance(v, (np.dtype, type, slice, str)):
             return False

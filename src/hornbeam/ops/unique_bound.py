@@ -1,0 +1,105 @@
+"""Where Unique may stay on the device: nobody can tell its padded `y` from the exact one.
+
+The padding is an index that no table has: gathers give zero rows for it, scatters and sparse updates drop it. This walk over the consumers
+follows padded rows and sizes derived from them, and says no at the first op it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hornbeam.core import dtypes
+from hornbeam.core.graph import Operation, Tensor
+
+# what may be done with padded rows: op type -> which inputs may be padded
+_ROWWISE = frozenset(
+    "Identity Cast Mul Add AddV2 Sub RealDiv Div Neg Sqrt Rsqrt Square Abs Sign Maximum Minimum Pow Reciprocal Exp Log Tanh Relu AddN "
+    "StopGradient Select SelectV2 GreaterEqual Greater Less LessEqual ClipByValue SquaredDifference ZerosLike OnesLike".split()
+)
+_UPDATES = {  # writes rows at indices: (input of the indices, inputs that may be padded rows)
+    **{f"Scatter{n}": (1, (1, 2)) for n in ("Add", "Sub", "Update", "Mul", "Div", "Min", "Max")},
+    **{f"ResourceScatter{n}": (1, (1, 2)) for n in ("Add", "Sub", "Update", "Mul", "Div", "Min", "Max")},
+}
+_SPARSE_APPLY = ("SparseApply", "ResourceSparseApply")
+_SIZES = frozenset("StridedSlice Slice ConcatV2 Pack Reshape Cast ExpandDims Squeeze Identity Prod GatherV2".split())
+_GATHERS = frozenset(["Gather", "GatherV2", "ResourceGather"])
+_SUMS_BY_INDEX = frozenset(["SparseSegmentSum", "SparseSegmentMean", "SparseSegmentSqrtN"])
+_INDEX_GRADS = frozenset(["SparseSegmentSumGrad", "SparseSegmentMeanGrad", "SparseSegmentSqrtNGrad"])
+
+
+def safe_on_device(op: Operation) -> bool:
+    """Whether `op` (a Unique of integers) may run as its bounded form."""
+    y, idx = op.outputs
+    if y.dtype.base_dtype not in (dtypes.int32, dtypes.int64):
+        return False
+    return _Walk(idx).rows(y)
+
+
+class _Walk:
+    """Follows padded tensors; `idx` points only at exact rows."""
+
+    def __init__(self, idx: Tensor) -> None:
+        self.idx = idx
+        self.seen: set[Any] = set()
+
+    def rows(self, t: Tensor) -> bool:
+        """May the rows of `t` beyond the exact ones exist? They are never added up, counted or shown."""
+        if ("rows", t) in self.seen:
+            return True
+        self.seen.add(("rows", t))
+        return all(self._row_use(t, o) for o in t.consumers())
+
+    def _row_use(self, t: Tensor, o: Operation) -> bool:
+        at = [i for i, x in enumerate(o.inputs) if x is t]
+        kind = o.type
+        if kind in ("Shape", "Size"):
+            return self.size(o.outputs[0])
+        if kind in _ROWWISE:
+            return self.rows(o.outputs[0])
+        if kind in _GATHERS:
+            if at == [1]:
+                return self.rows(o.outputs[0])
+            return at == [0] and self._exact(o.inputs[1])
+        if kind in _SUMS_BY_INDEX:
+            return at == [0] and self._exact(o.inputs[1])
+        if kind == "Reshape":
+            return at == [0] and self.rows(o.outputs[0])
+        if kind in _UPDATES:
+            return set(at) <= set(_UPDATES[kind][1]) and o.inputs[_UPDATES[kind][0]] in self._padded_tensors()
+        if kind.startswith(_SPARSE_APPLY):
+            names = [a.name for a in o.spec.inputs]
+            return (
+                all(names[i] in ("grad", "indices") for i in at)
+                and o.inputs[names.index("indices")] in self._padded_tensors()
+            )
+        if kind == "Unique":
+            return at == [0] and self.rows(o.outputs[0])
+        return False
+
+    def _padded_tensors(self) -> set[Tensor]:
+        return {t for k, t in self.seen if k == "rows"}
+
+    def _exact(self, indices: Tensor) -> bool:
+        while indices.op.type in ("Identity", "Reshape", "Cast"):
+            indices = indices.op.inputs[0]
+        return indices is self.idx
+
+    def size(self, t: Tensor) -> bool:
+        """A size or shape derived from padded rows: it may only size what is itself padded."""
+        if ("size", t) in self.seen:
+            return True
+        self.seen.add(("size", t))
+        return all(self._size_use(t, o) for o in t.consumers())
+
+    def _size_use(self, t: Tensor, o: Operation) -> bool:
+        at = [i for i, x in enumerate(o.inputs) if x is t]
+        kind = o.type
+        if kind == "UnsortedSegmentSum":
+            return at == [2] and self._exact(o.inputs[1]) and self.rows(o.outputs[0])
+        if kind in _INDEX_GRADS:
+            return at == [3] and self.rows(o.outputs[0])
+        if kind == "Reshape" and at == [1]:
+            return self.rows(o.outputs[0])
+        if kind in _SIZES:
+            return self.size(o.outputs[0])
+        return False
