@@ -67,11 +67,11 @@ def _graph_parts(graph: Any, with_variables: bool = True) -> tuple[dict[str, Any
     devices = sorted({n.device for n in graph.node if n.device})
     if devices:
         facts["devices"] = devices
-    inputs = [(n.name, n.op, *_dtype_shape(n)) for n in graph.node if n.op in INPUT_OPS]
+    inputs = [(n.name, n.op, *_dtype_shape(n)) for n in graph.node if n.op in INPUT_OPS and not _SCAFFOLD.search(n.name)]
     results = [(n.name, n.op) for n in outputs(graph)]
     variables = [_variable_row(n.name, *_dtype_of(n)) for n in graph.node if n.op in VARIABLE_OPS]
     tables = [Table("inputs", "Inputs", ("name", "op", "dtype", "shape"), inputs)]
-    tables.append(Table("outputs", "Outputs (computed from the inputs, consumed by nothing)", ("name", "op"), results))
+    tables.append(Table("outputs", "Outputs", ("name", "op"), results))
     if with_variables and variables:
         tables.append(Table("variables", "Variables", ("name", "dtype", "shape", "bytes"), variables))
     tables.append(Table("ops", "Ops by type", ("op", "count"), sorted(ops.items(), key=lambda r: (-r[1], r[0]))))
@@ -80,7 +80,7 @@ def _graph_parts(graph: Any, with_variables: bool = True) -> tuple[dict[str, Any
 
 _BOOKKEEPING = re.compile(
     r"(Assign|Apply|SparseApply|Resource|Scatter|Save|Restore|Sharded|NoOp|Const|Print|Assert|Merge.*Summary|Queue|ReadVariable|"
-    r"Placeholder|Variable|VarHandle|VarIsInit|IsVariable|Iterator)|.*Summary(V2)?$"
+    r"Shape|Placeholder|Variable|VarHandle|VarIsInit|IsVariable|Iterator)|.*Summary(V2)?$"
 )
 _SCAFFOLD = re.compile(r"(^|/)(gradients|save|report_uninitialized_variables|init)(_\d+)?/")
 

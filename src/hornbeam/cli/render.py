@@ -36,13 +36,13 @@ def as_tables(report: Report, everything: bool = False) -> None:
         console.print(Text(f"  {name.replace('_', ' ')}: {_text(name, value)}"))
     for table in report.tables:
         shown = table.rows if everything else table.rows[:LONG]
-        grid = Table(title=table.title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False, box=None)
+        grid = Table(show_edge=False, pad_edge=False, box=None)
         for column in table.columns:
             number = bool(shown) and all(isinstance(r[table.columns.index(column)], (int, float)) for r in shown)
             grid.add_column(column, justify="right" if number else "left", overflow="fold", header_style="dim")
         for row in shown:
             grid.add_row(*(Text(_text(c, v)) for c, v in zip(table.columns, row)))
-        console.print()
+        console.print(Text(f"\n{table.title}", style="bold"))
         console.print(grid)
         if len(shown) < len(table.rows):
             console.print(Text(f"… and {len(table.rows) - len(shown)} more (--all)", style="dim"))
