@@ -28,7 +28,7 @@ class Found:
 def detect(path: str) -> Found:
     """The kind of what is at `path`: checkpoint, saved_model, meta_graph, graph, events or tfrecord.
 
-    Raises ShowError, saying what was found instead, and FileNotFoundError.
+    Raises ShowError or DataLossError, saying what was found instead, and FileNotFoundError.
     """
     if os.path.isdir(path):
         return _directory(path)
@@ -45,8 +45,7 @@ def _directory(path: str) -> Found:
     names = sorted(os.listdir(path))
     for name in ("saved_model.pb", "saved_model.pbtxt"):
         if name in names:
-            found = _file(os.path.join(path, name))
-            return Found("saved_model", path, found.message)
+            return Found("saved_model", path, _file(os.path.join(path, name)).message)
     if "checkpoint" in names or any(n.endswith(".index") for n in names):
         prefix = _latest(path)
         if prefix is not None:
@@ -82,23 +81,17 @@ def _file(path: str) -> Found:
         raise ShowError(f"{path} is empty")
     if tail == TABLE_MAGIC:
         return Found("checkpoint", path.removesuffix(".index"))
-    if head[4:8] == b"TFL3":
-        raise ShowError(f"{path} is a TensorFlow Lite model, which this version does not show")
-    if head[:8] == b"\x89HDF\r\n\x1a\n":
-        raise ShowError(f"{path} is an HDF5 file (Keras), which this version does not show")
     records = _records(path, head)
     if records is not None:
         return records
-    with open(path, "rb") as f:
-        data = f.read()
     if head.lstrip().startswith((b"model_checkpoint_path:", b"all_model_checkpoint_paths:")):
         prefix = _latest(os.path.dirname(path) or ".")
         if prefix is not None:
             return Found("checkpoint", prefix)
-    found = _text(path, data) if _is_text(data[:4096]) else _binary(path, data)
-    if found is None:
-        raise ShowError(f"{path} is none of: checkpoint, graph, MetaGraph, SavedModel, TFRecord or event file")
-    return found
+    from hornbeam.files.graph_io import read_graph
+
+    model = read_graph(path)
+    return Found(model.kind, path, model.message)
 
 
 def _records(path: str, head: bytes) -> Found | None:
@@ -124,53 +117,3 @@ def _inflate(path: str, wbits: int) -> bytes:
             return zlib.decompressobj(wbits).decompress(f.read(65536), 64)
         except zlib.error:
             return b""
-
-
-def _is_text(start: bytes) -> bool:
-    return all(b >= 32 or b in b"\t\r\n" for b in start)
-
-
-def _messages() -> list[tuple[str, Any, Any]]:
-    """(kind, message class, what a real one satisfies), most particular first."""
-    from hornbeam import proto
-
-    return [
-        ("saved_model", proto.SavedModel, lambda m: len(m.meta_graphs) > 0 and m.meta_graphs[0].HasField("graph_def")),
-        ("meta_graph", proto.MetaGraphDef, lambda m: m.HasField("graph_def")),
-        ("graph", proto.GraphDef, lambda m: (m.node and all(n.op for n in m.node)) or (m.HasField("versions") and not m.node)),
-    ]
-
-
-def _binary(path: str, data: bytes) -> Found | None:
-    from google.protobuf.message import DecodeError
-
-    for kind, cls, holds in _messages():
-        message = cls()
-        try:
-            message.ParseFromString(data)
-        except DecodeError:
-            continue
-        if holds(message):
-            return Found(kind, path, message)
-    return None
-
-
-def _text(path: str, data: bytes) -> Found | None:
-    from google.protobuf.text_format import ParseError
-
-    from hornbeam.proto import text_format
-
-    problem: Exception | None = None
-    for kind, cls, holds in _messages():
-        try:
-            message = text_format.from_text(data, cls())
-        except ParseError as e:
-            keyword = data.lstrip().split(None, 1)[0].rstrip(b"{:")
-            if keyword.decode("utf-8", "replace") in cls.DESCRIPTOR.fields_by_name:
-                problem = e
-            continue
-        if holds(message):
-            return Found(kind, path, message)
-    if problem is not None:
-        raise ShowError(f"{path}: not a well-formed text protobuf: {problem}")
-    return None
