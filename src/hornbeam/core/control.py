@@ -43,7 +43,7 @@ def identity(t: Any, name: str | None = None) -> Any:
 def as_operation(x: Any) -> Operation:
     if isinstance(x, Operation):
         return x
-    if not isinstance(x, Tensor) and hasattr(x, "_as_graph_element"):
+    if not isinstance(x, Tensor) and hasattr(x, "_as_graph_element") and not hasattr(x, "_handle"):
         x = x._as_graph_element()
     if isinstance(x, Operation):
         return x

@@ -551,7 +551,7 @@ class Graph:
             return _Controller(self, None)
         ops: list[Operation] = []
         for c in control_inputs:
-            if isinstance(c, IndexedSlices):
+            if isinstance(c, IndexedSlices) or hasattr(c, "_handle"):  # waiting for a resource variable must not read it
                 c = c.op
             elif not isinstance(c, (Tensor, Operation, str)) and hasattr(c, "_as_graph_element"):
                 c = c._as_graph_element()
