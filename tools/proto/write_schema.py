@@ -16,7 +16,8 @@ SCHEMA = Path(__file__).resolve().parents[2] / "src" / "hornbeam" / "proto" / "s
 
 WANTED = """
 core/framework: types tensor tensor_shape tensor_slice attr_value node_def op_def function graph graph_debug_info
- versions full_type variable resource_handle cost_graph step_stats allocation_description tensor_description device_attributes
+ versions full_type variable resource_handle cost_graph step_stats allocation_description tensor_description
+ device_attributes
  summary kernel_def api_def log_memory reader_base
 core/protobuf: config rewriter_config cluster tensorflow_server device_filters meta_graph saver saved_model
  saved_object_graph struct trackable_object_graph tensor_bundle queue_runner named_tensor debug error_codes control_flow
@@ -31,7 +32,9 @@ core/profiler: tfprof_log tfprof_options tfprof_output
 EXTRA = ["tensorflow.python.checkpoint.checkpoint_state_pb2", "tensorflow.python.training.checkpoint_state_pb2"]
 
 FD = descriptor_pb2.FieldDescriptorProto
-SCALAR_NAMES = "double float int64 uint64 int32 fixed64 fixed32 bool string bytes uint32 sfixed32 sfixed64 sint32 sint64"
+SCALAR_NAMES = (
+    "double float int64 uint64 int32 fixed64 fixed32 bool string bytes uint32 sfixed32 sfixed64 sint32 sint64"
+)
 SCALARS = {getattr(FD, f"TYPE_{n.upper()}"): n for n in SCALAR_NAMES.split()}
 
 

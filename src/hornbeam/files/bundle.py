@@ -1,4 +1,4 @@
-"""Checkpoint V2, the tensor bundle: `<prefix>.index`, a table of entries, and `<prefix>.data-?????-of-?????`, the bytes."""
+"""Checkpoint V2, the tensor bundle: a table of entries, `<prefix>.index`, and bytes, `<prefix>.data-?????-of-?????`."""
 
 from __future__ import annotations
 
@@ -215,7 +215,8 @@ class BundleReader:
         except errors.NotFoundError as e:
             raise self._damaged(name, f"slice {stored} is declared but absent") from e
         if found.shape != stored.shape(entry.shape) or found.dtype is not entry.dtype:
-            raise self._damaged(name, f"slice {stored} is stored with shape {_text(found.shape)} of {found.dtype.name}")
+            why = f"slice {stored} is stored with shape {_text(found.shape)} of {found.dtype.name}"
+            raise self._damaged(name, why)
         return found
 
     def _allocate(self, name: str, entry: Entry, shape: Sequence[int]) -> np.ndarray:
@@ -226,28 +227,24 @@ class BundleReader:
         """That the stored size is the shape's and that the file has these bytes."""
         if entry.dtype in _NOT_STORED:
             raise errors.UnimplementedError(
-                None, None, f"tensor {name} of {self.prefix} has dtype {entry.dtype.name}, which cannot be read from a checkpoint"
+                None, None, f"tensor {name} of {self.prefix}: dtype {entry.dtype.name} cannot be read from a checkpoint"
             )
         if entry.dtype is not dtypes.string and entry.size != entry.nbytes:
-            raise self._damaged(
-                name, f"it has {entry.size} bytes where shape {_text(entry.shape)} of {entry.dtype.name} needs {entry.nbytes}"
-            )
+            needs = f"shape {_text(entry.shape)} of {entry.dtype.name} needs {entry.nbytes}"
+            raise self._damaged(name, f"it has {entry.size} bytes where {needs}")
         available = os.fstat(self._fd(entry.shard)).st_size
         if entry.offset + entry.size > available:
             path = data_path(self.prefix, entry.shard, self.shards)
-            raise errors.DataLossError(
-                None,
-                None,
-                f"{path}: tensor {name} at offset {entry.offset} has {entry.size} bytes, but the file ends at {available}",
-            )
+            why = f"tensor {name} at offset {entry.offset} ({entry.size} bytes): the file ends at {available}"
+            raise errors.DataLossError(None, None, f"{path}: {why}")
 
     def _read_into(self, name: str, entry: Entry, target: np.ndarray) -> None:
         data = target.reshape(-1).view(np.uint8)
         self._fill(name, entry, data)
         self._check_crc(name, entry, crc32c(data))
         if self._swap and target.dtype.itemsize > 1:
-            target.view(np.float32 if target.dtype.kind == "c" and target.dtype.itemsize == 8 else
-                        np.float64 if target.dtype.kind == "c" else f"u{target.dtype.itemsize}").byteswap(inplace=True)  # fmt: skip
+            part = target.dtype.itemsize // (2 if target.dtype.kind == "c" else 1)
+            data.view(f"u{part}").byteswap(inplace=True)
 
     def _read_strings(self, name: str, entry: Entry) -> np.ndarray:
         if self._swap:
@@ -267,7 +264,7 @@ class BundleReader:
         return array.reshape(entry.shape)
 
     def _fill(self, name: str, entry: Entry, data: np.ndarray) -> None:
-        view = memoryview(data)
+        view = memoryview(data)  # type: ignore[arg-type]
         fd, offset = self._fd(entry.shard), entry.offset
         with atomic.os_errors(data_path(self.prefix, entry.shard, self.shards)):
             while len(view):
@@ -279,9 +276,9 @@ class BundleReader:
 
     def _check_crc(self, name: str, entry: Entry, crc: int) -> None:
         if crc != unmask(entry.crc32c):
-            raise self._damaged_data(
-                name, entry, f"Checksum does not match: stored {unmask(entry.crc32c)} vs. calculated on the restored bytes {crc}"
-            )
+            stored = unmask(entry.crc32c)
+            why = f"Checksum does not match: stored {stored} vs. calculated on the restored bytes {crc}"
+            raise self._damaged_data(name, entry, why)
 
     def _fd(self, shard: int) -> int:
         if shard not in self._fds:
@@ -303,8 +300,9 @@ class BundleReader:
 class BundleWriter:
     """Writes a V2 checkpoint of one shard, byte for byte what TensorFlow writes; nothing is visible before `finish`.
 
-    `sync=False` leaves it to the system when the bytes reach the disk, as TensorFlow does: a crash of the machine, not of
-    the program, may then cost this checkpoint. As a context manager it finishes at the end, and leaves nothing behind when the body or `finish` raises.
+    `sync=False` leaves it to the system when the bytes reach the disk, as TensorFlow does: a crash of the machine, not
+    of the program, may then cost this checkpoint. As a context manager it finishes at the end, and leaves nothing
+    behind when the body or `finish` raises.
     """
 
     def __init__(self, prefix: str, data_alignment: int = 1, sync: bool = True) -> None:
@@ -491,7 +489,8 @@ def _stored_form(name: str, value: Any, dtype: Any) -> tuple[np.ndarray, DType]:
     except TypeError as e:
         raise errors.InvalidArgumentError(None, None, f"tensor {name}: {e}") from e
     if kind in _NOT_STORED:
-        raise errors.UnimplementedError(None, None, f"tensor {name} has dtype {kind.name}, which a checkpoint cannot hold")
+        why = f"tensor {name} has dtype {kind.name}, which a checkpoint cannot hold"
+        raise errors.UnimplementedError(None, None, why)
     if array.dtype.names:
         array = array.view(array.dtype[0])
     if kind is not dtypes.string and array.dtype != kind.np:

@@ -1,4 +1,4 @@
-"""String tensors inside a bundle: all lengths as varints, the masked CRC of the lengths, then the bytes of all strings."""
+"""String tensors inside a bundle: all lengths as varints, the masked CRC of the lengths, then the bytes of all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hornbeam.files.crc import crc32c, mask
 
 
 def encode(values: list[Any]) -> tuple[list[bytes], int]:
-    """The pieces to write, and the (unmasked) checksum the entry records: of fixed-width lengths, their CRC, the bytes."""
+    """The pieces to write, and the (unmasked) checksum of the entry: over fixed-width lengths, their CRC, the bytes."""
     strings = [v.encode() if isinstance(v, str) else bytes(v) for v in values]
     lengths = [len(s) for s in strings]
     crc = crc32c(_fixed(lengths))

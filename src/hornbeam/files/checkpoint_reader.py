@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from hornbeam import proto
-from hornbeam.core import errors
 from hornbeam.core.dtypes import DType
 from hornbeam.files.bundle import BundleReader, index_path
 from hornbeam.files.checkpoint_state import latest_checkpoint

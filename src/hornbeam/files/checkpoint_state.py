@@ -1,4 +1,4 @@
-"""The `checkpoint` file of a directory: which checkpoints it holds and which is the latest (`tf.train.*checkpoint*`)."""
+"""The `checkpoint` file of a directory: which checkpoints it holds, which is the latest (`tf.train.*checkpoint*`)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def update_checkpoint_state_internal(
     all_model_checkpoint_timestamps: Sequence[float] | None = None,
     last_preserved_timestamp: float | None = None,
 ) -> None:
-    """As `update_checkpoint_state`; `save_relative_paths` makes absolute paths relative to `save_dir`, so it can move."""
+    """As `update_checkpoint_state`; `save_relative_paths` makes absolute paths relative to `save_dir`: it can move."""
     latest = os.fspath(model_checkpoint_path)
     paths = [os.fspath(p) for p in all_model_checkpoint_paths or ()]
     if save_relative_paths:
@@ -142,7 +142,9 @@ def get_checkpoint_mtimes(checkpoint_prefixes: Iterable[Any]) -> list[float]:
     return times
 
 
-def remove_checkpoint(checkpoint_prefix: Any, checkpoint_format_version: int = 2, meta_graph_suffix: str = "meta") -> None:
+def remove_checkpoint(
+    checkpoint_prefix: Any, checkpoint_format_version: int = 2, meta_graph_suffix: str = "meta"
+) -> None:
     """Deletes the files of a checkpoint and its meta graph, those that exist."""
     prefix = os.fspath(checkpoint_prefix)
     patterns = [meta_graph_filename(prefix, meta_graph_suffix)]

@@ -84,7 +84,8 @@ class V1Reader:
         # Values first: what is declared without values must not be allocated.
         parts = [self._slice(name, tensor, *tensor.slices[o.source]) for o in overlaps]
         if len(parts) == 1:
-            return parts[0][(*overlaps[0].part, ...)]
+            part: Any = (*overlaps[0].part, ...)
+            return parts[0][part]
         target = np.empty([b - a for a, b in bounds], tensor.dtype.np)
         for overlap, values in zip(overlaps, parts):
             target[overlap.target] = values[overlap.part]

@@ -123,12 +123,12 @@ def write_graph(graph_or_graph_def: Any, logdir: Any, name: str, as_text: bool =
 
 
 def write_message(message: Any, path: Any, as_text: bool = False) -> None:
-    """Writes any message, binary with a fixed order or text, in one step. Raises ResourceExhaustedError on a full disk."""
+    """Writes any message, binary in a fixed order or text, in one step. ResourceExhaustedError on a full disk."""
     data = to_text(message).encode() if as_text else message.SerializeToString(deterministic=True)
     atomic.write_atomically(os.fspath(path), data)
 
 
-# telling kinds apart ---------------------------------------------------------------------------------------------------
+# telling kinds apart -------------------------------------------------------------------------------------------------
 def is_text(data: Any) -> bool:
     """Whether bytes are protobuf text: UTF-8 that begins, after comments, with a field."""
     head = bytes(data[:4096])
@@ -231,7 +231,7 @@ def _looks_like_node(data: Any, field: wire.Field) -> bool:
     )
 
 
-# reading -----------------------------------------------------------------------------------------------------------------
+# reading -------------------------------------------------------------------------------------------------------------
 def _at_path(data: Any, at: int, end: int, path: tuple[int, ...]) -> Iterator[wire.Field]:
     for field in wire.fields(data, at, end):
         if field.number == path[0] and field.kind == wire.BYTES:
@@ -306,7 +306,8 @@ def _resolve(path: Any) -> str:
         for inside in ("saved_model.pb", "saved_model.pbtxt"):
             if os.path.isfile(os.path.join(name, inside)):
                 return os.path.join(name, inside)
-        raise errors.NotFoundError(None, None, f"{name}: the directory has neither saved_model.pb nor saved_model.pbtxt")
+        why = "the directory has neither saved_model.pb nor saved_model.pbtxt"
+        raise errors.NotFoundError(None, None, f"{name}: {why}")
     return str(name)
 
 

@@ -1,4 +1,4 @@
-"""TFRecord files: length, its masked CRC, data, its masked CRC, record after record; plain, zlib or gzip (`tf.python_io`)."""
+"""TFRecord files (`tf.python_io`): of each record length, its masked CRC, data, its masked CRC; plain, zlib or gzip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TFRecordCompressionType:
     GZIP = 2
 
 
-_TYPE_NAMES = {TFRecordCompressionType.NONE: "", TFRecordCompressionType.ZLIB: "ZLIB", TFRecordCompressionType.GZIP: "GZIP"}
+_TYPE_NAMES = {0: "", 1: "ZLIB", 2: "GZIP"}
 _WINDOW_BITS = {"ZLIB": 15, "GZIP": 31}
 
 
@@ -81,7 +81,7 @@ class TFRecordWriter:
         self._flush_mode = zlib.Z_SYNC_FLUSH if options.flush_mode is None else options.flush_mode
         self._compressor = _compressor(kind, options) if kind else None
         with os_errors(self._path):
-            self._file: Any = open(self._path, "wb", buffering=options.output_buffer_size or 262144)  # noqa: SIM115
+            self._file: Any = open(self._path, "wb", buffering=options.output_buffer_size or 262144)
 
     def write(self, record: bytes | str) -> None:
         """Appends one record. Raises FailedPreconditionError after `close`, ResourceExhaustedError on a full disk."""
@@ -150,7 +150,7 @@ class RecordReader:
         self.path = os.fspath(path)
         kind = TFRecordOptions.get_compression_type_string(options)
         with os_errors(self.path):
-            self._file: Any = open(self.path, "rb", buffering=0)  # noqa: SIM115
+            self._file: Any = open(self.path, "rb", buffering=0)
             if os.path.isdir(self.path):
                 raise IsADirectoryError(21, "Is a directory")
         window_bits = options.window_bits if isinstance(options, TFRecordOptions) else None
@@ -225,7 +225,8 @@ class RecordReader:
                 try:
                     data = state.decompress(pending, size)
                 except zlib.error as e:
-                    raise self._loss(f"inflate() failed: {e} (not {kind}, or damaged, before {self._file.tell()})") from None
+                    why = f"inflate() failed: {e} (not {kind}, or damaged, before {self._file.tell()})"
+                    raise self._loss(why) from None
                 pending = state.unused_data if state.eof else state.unconsumed_tail
                 if data:
                     return data
@@ -244,7 +245,7 @@ def tf_record_iterator(path: Any, options: Any = None) -> RecordReader:
 
 
 def count_records(path: Any, options: Any = None) -> int:
-    """How many records a file has. An uncompressed file's data is skipped, not read, so only its lengths are verified."""
+    """How many records a file has. An uncompressed file's data is skipped, so only its lengths are verified."""
     if TFRecordOptions.get_compression_type_string(options):
         return sum(1 for _ in RecordReader(path, options))
     count = 0
@@ -257,7 +258,7 @@ def record_offsets(path: Any) -> Iterator[int]:
     """Where each record of an uncompressed file starts, for `read_record_at`."""
     name = os.fspath(path)
     with os_errors(name):
-        file = open(name, "rb", buffering=0)  # noqa: SIM115
+        file = open(name, "rb", buffering=0)
     with file:
         size = os.fstat(file.fileno()).st_size
         offset = 0
@@ -282,7 +283,7 @@ def read_record_at(path: Any, offset: int) -> tuple[bytes, int]:
     """
     name = os.fspath(path)
     with os_errors(name):
-        file = open(name, "rb", buffering=0)  # noqa: SIM115
+        file = open(name, "rb", buffering=0)
     with file:
         file.seek(offset)
         header = _at_least(file.read, b"", _HEADER)[:_HEADER]

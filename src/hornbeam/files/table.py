@@ -90,7 +90,8 @@ class TableReader:
         footer = self._pread(at, FOOTER_SIZE)
         low, high = struct.unpack("<II", footer[40:])
         if high << 32 | low != MAGIC:
-            raise self._corrupt(at + 40, "this is not a table (bad magic number); perhaps the file is in another format")
+            why = "this is not a table (bad magic number); perhaps the file is in another format"
+            raise self._corrupt(at + 40, why)
         try:
             _, end = varint.decode(footer, 0, 40)
             _, end = varint.decode(footer, end, 40)
@@ -110,7 +111,8 @@ class TableReader:
 
     def _read_block(self, offset: int, size: int) -> bytes:
         if offset + size + _TRAILER_SIZE > self._size - FOOTER_SIZE:
-            raise self._corrupt(offset, f"a block of {size} bytes reaches past the end of the file ({self._size} bytes)")
+            why = f"a block of {size} bytes reaches past the end of the file ({self._size} bytes)"
+            raise self._corrupt(offset, why)
         data = self._pread(offset, size + _TRAILER_SIZE)
         kind, stored = struct.unpack_from("<BI", data, size)
         if crc32c(memoryview(data)[: size + 1]) != unmask(stored):
@@ -168,7 +170,11 @@ class TableBuilder:
     """Builds a table from entries added in key order, through `write(bytes)`; TensorFlow's block and restart sizes."""
 
     def __init__(
-        self, write: Callable[[bytes], Any], block_size: int = 262144, restart_interval: int = 16, compress: bool = False
+        self,
+        write: Callable[[bytes], Any],
+        block_size: int = 262144,
+        restart_interval: int = 16,
+        compress: bool = False,
     ) -> None:
         self._write = write
         self._block_size = block_size

@@ -1,4 +1,4 @@
-"""Protobuf's wire format read field by field, for files too large to parse whole and to say where a broken one breaks."""
+"""Protobuf's wire format field by field: for files too large to parse whole, and to say where a broken one breaks."""
 
 from __future__ import annotations
 
