@@ -22,8 +22,8 @@ def _getargspec(func: Any) -> Any:
     import inspect
 
     spec = inspect.getfullargspec(func)
-    if spec.kwonlyargs or spec.annotations:
-        raise ValueError("Function has keyword-only parameters or annotations, use inspect.signature() API which can support them")
+    if spec.kwonlyargs:  # annotations, which Python refused here too, are no reason: TensorFlow 1 had none, our API has
+        raise ValueError("Function has keyword-only parameters, use inspect.signature() API which can support them")
     return collections.namedtuple("ArgSpec", "args varargs keywords defaults")(spec.args, spec.varargs, spec.varkw, spec.defaults)
 
 

@@ -1,0 +1,1 @@
+"""Parts of `tensorflow.python` that programs import although they are not API; `compat/_modules.py` says under which names."""
