@@ -151,21 +151,25 @@ def jax_word_pair(stream: Stream, index: Any) -> tuple[Any, Any]:
 # ---- words to values: written once for both --------------------------------------------------------------------------
 
 
+# Mantissa times a power of two is what TensorFlow's [1, 2) minus 1 gives, exactly. Written as a difference it would not
+# stay exact: XLA merges that constant with those of the products and sums a program makes of the value.
+
+
 def unit_float32(word: Any) -> Any:
-    return ((word & np.uint32(0x7FFFFF)) | np.uint32(0x3F800000)).view(np.float32) - np.float32(1)
+    return (word & np.uint32(0x7FFFFF)).view(np.int32).astype(np.float32) * np.float32(2**-23)
 
 
 def unit_float16(word: Any) -> Any:
-    return ((word & np.uint32(0x3FF)).astype(np.float32) * np.float32(2**-10)).astype(np.float16)
+    return ((word & np.uint32(0x3FF)).view(np.int32).astype(np.float32) * np.float32(2**-10)).astype(np.float16)
 
 
 def unit_bfloat16(word: Any) -> Any:
-    return ((word & np.uint32(0x7F)).astype(np.float32) * np.float32(2**-7)).astype(_bfloat16())
+    return ((word & np.uint32(0x7F)).view(np.int32).astype(np.float32) * np.float32(2**-7)).astype(_bfloat16())
 
 
 def unit_float64(w0: Any, w1: Any) -> Any:
     mantissa = (w0 & np.uint32(0xFFFFF)).astype(np.uint64) << np.uint64(32) | w1.astype(np.uint64)
-    return (mantissa | np.uint64(1023 << 52)).view(np.float64) - np.float64(1)
+    return mantissa.view(np.int64).astype(np.float64) * np.float64(2**-52)
 
 
 def join64(w0: Any, w1: Any) -> Any:
