@@ -1,0 +1,387 @@
+"""How a convolution is computed: several lowerings of each direction, and the measured choice among them by shape.
+
+Everything here is channels-last: x [N, *spatial, C], w [*window, C / groups, F], y [N, *spatial, F]. `forward`,
+`input_gradient`, `filter_gradient` and the `depthwise` three choose by `choose`; the table is at the end of the file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from hornbeam.core.lazy import jax, jnp, lax
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Geometry of one convolution or pooling: per spatial dimension the input, window and output sizes, strides, dilations, pads."""
+
+    input: tuple[int, ...]
+    size: tuple[int, ...]
+    output: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[tuple[int, int], ...]
+
+    @property
+    def rank(self) -> int:
+        return len(self.size)
+
+    @property
+    def span(self) -> tuple[int, ...]:
+        """The window's extent with its dilation."""
+        return tuple((k - 1) * d + 1 for k, d in zip(self.size, self.dilations, strict=True))
+
+    @property
+    def is_matmul(self) -> bool:
+        """One by one, unpadded: a matrix product over the channels."""
+        return self.size == (1,) * self.rank and all(p == (0, 0) for p in self.pads)
+
+    @property
+    def unit_stride(self) -> bool:
+        return self.strides == (1,) * self.rank
+
+    def offsets(self) -> Iterator[tuple[int, ...]]:
+        return product(*(range(k) for k in self.size))
+
+    def view(self, padded: Any, at: tuple[int, ...]) -> Any:
+        """The elements that window position `at` meets, in output order: a strided slice of the padded input."""
+        start = [a * d for a, d in zip(at, self.dilations, strict=True)]
+        stop = [b + (n - 1) * s + 1 for b, n, s in zip(start, self.output, self.strides, strict=True)]
+        return lax.slice(padded, (0, *start, 0), (padded.shape[0], *stop, padded.shape[-1]), (1, *self.strides, 1))
+
+
+def pad(x: Any, window: Window, value: Any = 0) -> Any:
+    """x with the window's padding; negative padding (a window that skips the border) cuts."""
+    if all(p == (0, 0) for p in window.pads):
+        return x
+    return lax.pad(x, np.asarray(value, x.dtype), [(0, 0, 0), *((lo, hi, 0) for lo, hi in window.pads), (0, 0, 0)])
+
+
+def unview(y: Any, window: Window, at: tuple[int, ...]) -> Any:
+    """The transpose of `view` and `pad`: y's elements at the places of the unpadded input they came from, zero elsewhere."""
+    config = [(0, 0, 0)]
+    for n, o, s, d, a, (lo, _) in zip(
+        window.input, window.output, window.strides, window.dilations, at, window.pads, strict=True
+    ):
+        first = a * d - lo
+        config.append((first, n - first - ((o - 1) * s + 1), s - 1))
+    return lax.pad(y, np.asarray(0, y.dtype), [*config, (0, 0, 0)])
+
+
+def _numbers(rank: int, lhs: str = "N{}C", rhs: str = "{}IO", out: str = "N{}C") -> Any:
+    spatial = "DHW"[-rank:] if rank <= 3 else "".join(chr(ord("a") + i) for i in range(rank))
+    return (lhs.format(spatial), rhs.format(spatial), out.format(spatial))
+
+
+# --- native: XLA's own convolution ---
+def native_forward(x: Any, w: Any, window: Window, groups: int) -> Any:
+    return lax.conv_general_dilated(
+        x, w, window.strides, window.pads, None, window.dilations, _numbers(window.rank), feature_group_count=groups
+    )
+
+
+def native_input(w: Any, dy: Any, window: Window, groups: int) -> Any:
+    """dy, spread out by the strides, convolved with the flipped filter."""
+    channels, features = w.shape[-2], w.shape[-1]
+    w = jnp.flip(w, tuple(range(window.rank)))
+    if groups > 1:  # [k, C/g, F] -> [k, F/g, g * C/g]
+        k = w.shape[:-2]
+        w = w.reshape(*k, channels, groups, features // groups)
+        w = jnp.moveaxis(w, -3, -1).reshape(*k, groups, features // groups, channels)
+        w = jnp.moveaxis(w, -3, -2).reshape(*k, features // groups, groups * channels)
+    else:
+        w = jnp.swapaxes(w, -1, -2)
+    pads = []
+    for n, o, s, span, (lo, _) in zip(
+        window.input, window.output, window.strides, window.span, window.pads, strict=True
+    ):
+        before = span - 1 - lo
+        pads.append((before, n + span - 1 - before - ((o - 1) * s + 1)))
+    return lax.conv_general_dilated(
+        dy, w, (1,) * window.rank, pads, window.strides, window.dilations, _numbers(window.rank),
+        feature_group_count=groups,
+    )  # fmt: skip
+
+
+def native_filter(x: Any, dy: Any, window: Window, groups: int) -> Any:
+    """x convolved with dy as the filter, batch and channels in each other's place."""
+    pads = []
+    for n, o, s, d, k, (lo, _) in zip(
+        window.input, window.output, window.strides, window.dilations, window.size, window.pads, strict=True
+    ):
+        pads.append((lo, (o - 1) * s + 1 + (k - 1) * d - n - lo))
+    r = window.rank
+    return lax.conv_general_dilated(
+        x, dy, window.dilations, pads, None, window.strides, _numbers(r, "C{}N", "I{}O", "{}NC"),
+        batch_group_count=groups,
+    )  # fmt: skip
+
+
+# --- 1x1 as a matrix product ---
+def matmul_forward(x: Any, w: Any, window: Window, groups: int) -> Any:
+    x = window.view(x, (0,) * window.rank)
+    y = jnp.dot(x.reshape(-1, x.shape[-1]), w.reshape(w.shape[-2:]))
+    return y.reshape(*x.shape[:-1], w.shape[-1])
+
+
+def matmul_input(w: Any, dy: Any, window: Window, groups: int) -> Any:
+    dx = jnp.dot(dy.reshape(-1, dy.shape[-1]), w.reshape(w.shape[-2:]).T)
+    dx = dx.reshape(*dy.shape[:-1], w.shape[-2])
+    return dx if window.unit_stride else unview(dx, window, (0,) * window.rank)
+
+
+def matmul_filter(x: Any, dy: Any, window: Window, groups: int) -> Any:
+    x = window.view(x, (0,) * window.rank)
+    dw = jnp.dot(x.reshape(-1, x.shape[-1]).T, dy.reshape(-1, dy.shape[-1]))
+    return dw.reshape(*window.size, *dw.shape)
+
+
+# --- im2col: patches as a matrix, a tile of the batch at a time so that they stay in the cache ---
+PATCH_BYTES = 4 << 20
+
+
+def _tile(n: int, row_bytes: int) -> int:
+    """The largest divisor of the batch whose patches fit."""
+    best = 1
+    for t in range(1, n + 1):
+        if n % t == 0 and t * row_bytes <= PATCH_BYTES:
+            best = t
+    return best
+
+
+def patches(x: Any, window: Window) -> Any:
+    """[N, *output, window elements * C]."""
+    padded = pad(x, window)
+    return jnp.concatenate([window.view(padded, at) for at in window.offsets()], axis=-1)
+
+
+def _row_bytes(x: Any, window: Window) -> int:
+    return math.prod(window.output) * math.prod(window.size) * int(x.shape[-1]) * x.dtype.itemsize
+
+
+def im2col_forward(x: Any, w: Any, window: Window, groups: int) -> Any:
+    n, features = x.shape[0], w.shape[-1]
+    flat = w.reshape(-1, features)
+
+    def part(x: Any) -> Any:
+        p = patches(x, window)
+        return jnp.dot(p.reshape(-1, p.shape[-1]), flat).reshape(*p.shape[:-1], features)
+
+    t = _tile(n, _row_bytes(x, window))
+    if t == n:
+        return part(x)
+    return lax.map(part, x.reshape(n // t, t, *x.shape[1:])).reshape(n, *window.output, features)
+
+
+def transposed(w: Any, window: Window) -> tuple[Any, Window]:
+    """The filter and window of the convolution that is the input gradient of a stride-1 convolution."""
+    w = jnp.swapaxes(jnp.flip(w, tuple(range(window.rank))), -1, -2)
+    pads = []
+    for n, o, span, (lo, _) in zip(window.input, window.output, window.span, window.pads, strict=True):
+        before = span - 1 - lo
+        pads.append((before, n + span - 1 - before - o))
+    return w, Window(window.output, window.size, window.input, window.strides, window.dilations, tuple(pads))
+
+
+def im2col_input(w: Any, dy: Any, window: Window, groups: int) -> Any:
+    back, turned = transposed(w, window)
+    return im2col_forward(dy, back, turned, groups)
+
+
+def im2col_filter(x: Any, dy: Any, window: Window, groups: int) -> Any:
+    n, features = x.shape[0], dy.shape[-1]
+
+    def part(x: Any, dy: Any) -> Any:
+        p = patches(x, window)
+        return jnp.dot(p.reshape(-1, p.shape[-1]).T, dy.reshape(-1, features))
+
+    t = _tile(n, _row_bytes(x, window))
+    if t == n:
+        dw = part(x, dy)
+    else:
+        tiles = (x.reshape(n // t, t, *x.shape[1:]), dy.reshape(n // t, t, *dy.shape[1:]))
+        zero = jnp.zeros((math.prod(window.size) * x.shape[-1], features), x.dtype)
+        dw = lax.scan(lambda total, pair: (total + part(*pair), None), zero, tiles)[0]
+    return dw.reshape(*window.size, x.shape[-1], features)
+
+
+# --- shifted products: one matrix product per window position ---
+def shifted_forward(x: Any, w: Any, window: Window, groups: int) -> Any:
+    padded = pad(x, window)
+    y: Any = None
+    for at in window.offsets():
+        v = window.view(padded, at)
+        part = jnp.dot(v.reshape(-1, v.shape[-1]), w[at]).reshape(*v.shape[:-1], w.shape[-1])
+        y = part if y is None else y + part
+    return y
+
+
+def shifted_input(w: Any, dy: Any, window: Window, groups: int) -> Any:
+    flat = dy.reshape(-1, dy.shape[-1])
+    dx: Any = None
+    for at in window.offsets():
+        part = unview(jnp.dot(flat, w[at].T).reshape(*dy.shape[:-1], w.shape[-2]), window, at)
+        dx = part if dx is None else dx + part
+    return dx
+
+
+def shifted_filter(x: Any, dy: Any, window: Window, groups: int) -> Any:
+    padded = pad(x, window)
+    flat = dy.reshape(-1, dy.shape[-1])
+    parts = []
+    for at in window.offsets():
+        v = window.view(padded, at)
+        parts.append(jnp.dot(v.reshape(-1, v.shape[-1]).T, flat))
+    return jnp.stack(parts).reshape(*window.size, *parts[0].shape)
+
+
+# --- depthwise: one multiply-add per window position; w [*window, C, multiplier] ---
+def _spread(x: Any, multiplier: int) -> Any:
+    return x if multiplier == 1 else jnp.repeat(x, multiplier, axis=-1)
+
+
+def depthwise_forward(x: Any, w: Any, window: Window) -> Any:
+    multiplier = w.shape[-1]
+    padded = pad(x, window)
+    y: Any = None
+    for at in window.offsets():
+        part = _spread(window.view(padded, at), multiplier) * w[at].reshape(-1)
+        y = part if y is None else y + part
+    return y
+
+
+def depthwise_input(w: Any, dy: Any, window: Window) -> Any:
+    channels, multiplier = w.shape[-2:]
+
+    def gathered(part: Any) -> Any:
+        return part if multiplier == 1 else part.reshape(*part.shape[:-1], channels, multiplier).sum(-1, dtype=part.dtype)
+
+    dx: Any = None
+    if window.unit_stride:
+        pads = []
+        for n, o, span, (lo, _) in zip(window.input, window.output, window.span, window.pads, strict=True):
+            before = span - 1 - lo
+            pads.append((before, n + span - 1 - before - o))
+        turned = Window(window.output, window.size, window.input, window.strides, window.dilations, tuple(pads))
+        padded = pad(dy, turned)
+        for at in window.offsets():
+            back = tuple(k - 1 - a for k, a in zip(window.size, at, strict=True))
+            part = turned.view(padded, at) * w[back].reshape(-1)
+            dx = part if dx is None else dx + part
+        return gathered(dx)
+    for at in window.offsets():
+        part = unview(gathered(dy * w[at].reshape(-1)), window, at)
+        dx = part if dx is None else dx + part
+    return dx
+
+
+def depthwise_filter(x: Any, dy: Any, window: Window) -> Any:
+    channels = x.shape[-1]
+    multiplier = dy.shape[-1] // channels
+    padded = pad(x, window)
+    axes = tuple(range(dy.ndim - 1))
+    parts = [
+        jnp.sum(_spread(window.view(padded, at), multiplier) * dy, axis=axes, dtype=dy.dtype)
+        for at in window.offsets()
+    ]
+    return jnp.stack(parts).reshape(*window.size, channels, multiplier)
+
+
+# --- the choice -------------------------------------------------------------------------------------------------------------
+# Measured with `python benchmarks/conv_lowering.py` (XLA CPU of jax 0.10, two cores, float32; milliseconds, the best of seven).
+# Rows are tried from the top; the first whose condition holds wins. On other backends than the CPU: always native.
+#
+#   batch, image, C -> F, window, stride     forward                input gradient         filter gradient        TensorFlow 2.15
+#                                            native im2col shifted  native im2col shifted  native im2col shifted  fwd  inp  filt
+LOWERINGS: dict[str, dict[str, Callable[..., Any]]] = {
+    "forward": {"native": native_forward, "matmul": matmul_forward, "im2col": im2col_forward, "shifted": shifted_forward},
+    "input": {"native": native_input, "matmul": matmul_input, "im2col": im2col_input, "shifted": shifted_input},
+    "filter": {"native": native_filter, "matmul": matmul_filter, "im2col": im2col_filter, "shifted": shifted_filter},
+}
+
+
+def choose(direction: str, n: int, channels: int, features: int, window: Window, groups: int, dtype: Any) -> str:
+    """The name of the lowering for one direction ("forward", "input", "filter") of a convolution."""
+    if groups > 1 or np.dtype(dtype).name not in ("float32", "float64") or jax.default_backend() != "cpu":
+        return "native"
+    if window.is_matmul:
+        return "matmul"
+    pixels = math.prod(window.output)
+    if direction == "forward":
+        return "im2col" if channels >= 16 and n >= 16 else "native"
+    if direction == "filter":
+        return "im2col"
+    if not window.unit_stride:
+        return "native"
+    if channels <= 4 or pixels <= 25:
+        return "shifted"
+    return "im2col" if n >= 16 else "native"
+
+
+def forward(x: Any, w: Any, window: Window) -> Any:
+    """y of a convolution of x with w; x may have several times w's input channels (groups)."""
+    groups = x.shape[-1] // w.shape[-2]
+    shape = (x.shape[0], *window.output, w.shape[-1])
+    if not math.prod(shape) or not math.prod(w.shape):
+        return jnp.zeros(shape, x.dtype)
+    name = choose("forward", x.shape[0], x.shape[-1], w.shape[-1], window, groups, x.dtype)
+    return LOWERINGS["forward"][name](x, w, window, groups)
+
+
+def input_gradient(w: Any, dy: Any, window: Window, channels: int) -> Any:
+    groups = channels // w.shape[-2]
+    shape = (dy.shape[0], *window.input, channels)
+    if not math.prod(shape) or not math.prod(dy.shape) or not math.prod(w.shape):
+        return jnp.zeros(shape, dy.dtype)
+    name = choose("input", dy.shape[0], channels, w.shape[-1], window, groups, dy.dtype)
+    return LOWERINGS["input"][name](w, dy, window, groups)
+
+
+def filter_gradient(x: Any, dy: Any, window: Window, depth: int) -> Any:
+    """`depth` is the filter's input depth: channels / groups."""
+    groups = x.shape[-1] // depth
+    shape = (*window.size, depth, dy.shape[-1])
+    if not math.prod(shape) or not math.prod(dy.shape) or not math.prod(x.shape):
+        return jnp.zeros(shape, dy.dtype)
+    name = choose("filter", x.shape[0], x.shape[-1], dy.shape[-1], window, groups, dy.dtype)
+    return LOWERINGS["filter"][name](x, dy, window, groups)
+
+
+def _grouped(w: Any) -> Any:
+    return w.reshape(*w.shape[:-2], 1, -1)
+
+
+def _native_depthwise(dtype: Any) -> bool:
+    return jax.default_backend() != "cpu"
+
+
+def depthwise(x: Any, w: Any, window: Window) -> Any:
+    """w [*window, C, multiplier]."""
+    if not math.prod(w.shape) or not x.shape[0]:
+        return jnp.zeros((x.shape[0], *window.output, w.shape[-2] * w.shape[-1]), x.dtype)
+    if _native_depthwise(x.dtype):
+        return native_forward(x, _grouped(w), window, x.shape[-1])
+    return depthwise_forward(x, w, window)
+
+
+def depthwise_input_gradient(w: Any, dy: Any, window: Window) -> Any:
+    if not math.prod(w.shape) or not math.prod(dy.shape):
+        return jnp.zeros((dy.shape[0], *window.input, w.shape[-2]), dy.dtype)
+    if _native_depthwise(dy.dtype):
+        return native_input(_grouped(w), dy, window, w.shape[-2])
+    return depthwise_input(w, dy, window)
+
+
+def depthwise_filter_gradient(x: Any, dy: Any, window: Window) -> Any:
+    shape = (*window.size, x.shape[-1], dy.shape[-1] // max(x.shape[-1], 1))
+    if not math.prod(x.shape) or not math.prod(dy.shape):
+        return jnp.zeros(shape, dy.dtype)
+    if _native_depthwise(dy.dtype):
+        return native_filter(x, dy, window, x.shape[-1]).reshape(shape)
+    return depthwise_filter(x, dy, window)
