@@ -77,22 +77,6 @@ def disable_v2_tensorshape() -> None:
     """Shapes give Dimension objects already; nothing to switch."""
 
 
-_RESOURCE_VARIABLES = [False]
-
-
-def enable_resource_variables() -> None:
-    """Makes `tf.Variable` and `get_variable` create resource variables by default."""
-    _RESOURCE_VARIABLES[0] = True
-
-
-def disable_resource_variables() -> None:
-    _RESOURCE_VARIABLES[0] = False
-
-
-def resource_variables_enabled() -> bool:
-    return _RESOURCE_VARIABLES[0]
-
-
 def disable_control_flow_v2() -> None:
     """Control flow is functional inside in any case."""
 
@@ -119,9 +103,6 @@ def is_gpu_available(cuda_only: bool = False, min_cuda_compute_capability: Any =
 def gpu_device_name() -> str:
     """`/device:GPU:0` when there is one, else an empty string."""
     return "/device:GPU:0" if is_gpu_available() else ""
-
-
-
 
 
 
@@ -239,9 +220,6 @@ __tf_exports__ = {
     "disable_v2_behavior": "disable_v2_behavior",
     "disable_v2_tensorshape": "disable_v2_tensorshape",
     "disable_tensor_equality": "disable_tensor_equality",
-    "enable_resource_variables": "enable_resource_variables",
-    "disable_resource_variables": "disable_resource_variables",
-    "resource_variables_enabled": "resource_variables_enabled",
     "enable_control_flow_v2": "enable_control_flow_v2",
     "disable_control_flow_v2": "disable_control_flow_v2",
     "control_flow_v2_enabled": "control_flow_v2_enabled",

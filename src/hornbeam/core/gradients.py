@@ -37,7 +37,22 @@ _DIFFERENTIABLE = frozenset(
         dtypes.variant,
     )
 )
+_NO_ZEROS = (dtypes.resource, dtypes.variant)
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+# their gradients take None for an output that nothing depends on, so that no zeros are computed for it
+_HANDLES_NONE = frozenset(
+    (
+        "If",
+        "StatelessIf",
+        "While",
+        "StatelessWhile",
+        "Case",
+        "StatelessCase",
+        "PartitionedCall",
+        "StatefulPartitionedCall",
+    )
+)
+_WALKS: list[_Backward] = []  # the walks under way, innermost last
 Gradient = Any  # Tensor, IndexedSlices or None
 
 
@@ -95,6 +110,18 @@ def gradients(
             graph, scope, xs, stop_gradients, colocate_gradients_with_ops, gate_gradients, aggregation_method == 1
         )
         return walk.run(ys, _initial(grad_ys, ys, colocate_gradients_with_ops), unconnected)
+
+
+def gradients_between(ys: list[Tensor], xs: list[Tensor], grad_ys: list[Tensor]) -> list[Gradient]:
+    """Like `gradients`, where ys and xs live in a function's graph and the new nodes go to the default graph, which captures from it."""
+    walk = _Backward(get_default_graph(), "", xs, [], False, False, False, look_through=False)
+    return walk.run(ys, grad_ys, UnconnectedGradients.NONE)
+
+
+def needed_inputs(op: Operation) -> list[bool]:
+    """Per input of the operation whose gradient rule is running: does anyone ask for its gradient?"""
+    walk = _WALKS[-1]
+    return [t._op in walk.between and is_trainable(t) for t in walk.inputs(op)]
 
 
 def _as_list(x: Any) -> list[Any]:
@@ -189,7 +216,8 @@ class _Backward:
     """One backward walk. Operations are visited when every gradient that flows into their outputs has arrived."""
 
     def __init__(
-        self, graph: Graph, scope: str, xs: list[Any], stop: list[Any], colocate: bool, gate: bool, tree: bool
+        self, graph: Graph, scope: str, xs: list[Any], stop: list[Any], colocate: bool, gate: bool,         tree: bool,
+        look_through: bool = True,
     ) -> None:  # fmt: skip
         self.graph = graph
         self.scope = scope
@@ -199,10 +227,11 @@ class _Backward:
         self.colocate = colocate
         self.gate = gate
         self.tree = tree
+        self.between: set[Operation] = set()
         self.grads: dict[Operation, list[Any]] = {}
         self.outer_of: dict[Tensor, Tensor] = {}  # argument of a function being built → what it stands for
         self.functions: list[FuncGraph] = []
-        g: Graph | None = graph
+        g: Graph | None = graph if look_through else None
         while isinstance(g, FuncGraph):
             self.functions.append(g)
             for outer, inner in g.captures.items():
@@ -241,6 +270,7 @@ class _Backward:
         stop_ops = self._stop_ops(from_ops, pending)
         for y, g in zip(ys, grad_ys, strict=True):
             self._add(y.values if isinstance(y, IndexedSlices) else y, g)
+        self.between = between
         queue: deque[Operation] = deque()
         for op in dict.fromkeys(to_ops):
             if op in between and pending[op] == 0:
@@ -332,15 +362,19 @@ class _Backward:
         )
 
     def _apply(self, op: Operation, rule: Callable[..., Any], out_grads: list[Any]) -> Sequence[Gradient]:
-        if len(out_grads) > 1:
+        if len(out_grads) > 1 and op.type not in _HANDLES_NONE:
             out_grads = list(out_grads)
             for i, g in enumerate(out_grads):
                 if g is None:
                     base = op._outputs[i]._dtype._base
-                    if base in _DIFFERENTIABLE and base is not dtypes.resource:
+                    if base in _DIFFERENTIABLE and base not in _NO_ZEROS:
                         out_grads[i] = raw.ZerosLike(op._outputs[i])
         with self.graph.name_scope(op.name + "_grad"):
-            in_grads = rule(op, *out_grads)
+            _WALKS.append(self)
+            try:
+                in_grads = rule(op, *out_grads)
+            finally:
+                _WALKS.pop()
             if not isinstance(in_grads, (list, tuple)):
                 in_grads = [in_grads]
             if len(in_grads) != len(op._inputs):
@@ -406,9 +440,15 @@ class _Backward:
             if len(group) == 1:
                 sums.append(group[0])
                 continue
-            with self.graph.colocate_with(group[0].op, ignore_existing=True):
+            with self._beside(group[0].op):
                 sums.append(raw.AddN(group))
         return sums[0] if len(sums) == 1 else raw.AddN(sums)
+
+    def _beside(self, op: Operation) -> Any:
+        """Sums live where their first term does; inside functions there is nothing to place."""
+        if self.graph.building_function:
+            return contextlib.nullcontext()
+        return self.graph.colocate_with(op, ignore_existing=True)
 
     def _result(self, x: Any, unconnected: str) -> Gradient:
         t = x.values if isinstance(x, IndexedSlices) else x

@@ -74,6 +74,7 @@ class OpSpec:
         aggregate: bool = False,
         allows_uninitialized: bool = False,
         device_if: Callable[..., bool] | None = None,
+        raw_refs: bool = False,
     ) -> None:
         self.declaration = declaration
         self.name = declaration[: declaration.index("(")].strip()
@@ -85,6 +86,7 @@ class OpSpec:
         self.aggregate = aggregate
         self.allows_uninitialized = allows_uninitialized
         self.device_if = device_if
+        self.raw_refs = raw_refs
         self.gradient_fn: Callable[..., Any] | None = None
         self.has_gradient = False
         self._parsed = False
@@ -171,6 +173,8 @@ _REGISTRY: dict[str, OpSpec] = {}
 _NO_GRADIENT: set[str] = set()
 _GRADIENT_OVERRIDES: dict[str, Callable[..., Any]] = {}
 _loaded = False
+# where families live; those that need a higher floor (file formats) register from there
+_FAMILY_PACKAGES = ("hornbeam.ops", "hornbeam.files.ops")
 
 
 def load() -> None:
@@ -178,7 +182,8 @@ def load() -> None:
     global _loaded
     if not _loaded:
         _loaded = True
-        importlib.import_module("hornbeam.ops").load()
+        for package in _FAMILY_PACKAGES:
+            importlib.import_module(package).load()
 
 
 def lookup(name: str) -> OpSpec | None:

@@ -86,6 +86,8 @@ class Context:
             if id(value) in self.inputs or getattr(value, "base", None) is not None and value.flags.writeable:
                 value = np.array(value)
             value = np.asarray(value)
+            if value.flags.owndata:
+                value.setflags(write=False)  # a fetch of the same array must be a copy
         elif id(value) in self.inputs:
             value = jnp.copy(value)
         self.values[ref.key] = value

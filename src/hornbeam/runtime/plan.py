@@ -22,6 +22,7 @@ from hornbeam.runtime.steps import Cut, Step, _no_kernel, run_steps
 warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
 
 _NO_STEP = frozenset(["NoOp", "Const", "ControlTrigger", *VARIABLES])
+_MOVES = frozenset(["Assign", "AssignVariableOp", "Identity", "ReadVariableOp", "IsVariableInitialized", "VarIsInitializedOp"])
 _STATIC_VARIANTS = 64  # compiled programs kept per segment when a run's values are baked in
 _INTERPRET_RUNS = 1  # a run-once graph never compiles; the second run does
 
@@ -118,6 +119,11 @@ class DeviceSegment(Segment):
             )  # fmt: skip
         return self._numpy
 
+    @property
+    def moves_only(self) -> bool:
+        """True when nothing is computed (restoring, loading, reading variables): a program would only copy."""
+        return all(s.op.type in _MOVES for s in self.steps)
+
     def run(self, env: dict[Tensor, Any], state: State) -> None:
         if not self.steps and not self.outputs:
             return
@@ -126,7 +132,7 @@ class DeviceSegment(Segment):
         self._runs += 1
         if plan.timer is not None:
             return self._interpret(env, state, written, read, eager=True)
-        if self._runs <= _INTERPRET_RUNS and self.numpy_only:
+        if self.numpy_only and (self._runs <= _INTERPRET_RUNS or self.moves_only):
             return self._interpret(env, state, written, read)
         inputs: list[Any] = []
         baked: dict[Tensor, Any] = {}
@@ -202,7 +208,7 @@ class DeviceSegment(Segment):
         with state.lock, x64():
             values = {k: v for k in (*written, *read) if (v := state.values.get(k)) is not None}
             ctx = Context(values, state, interpreting=not eager, scope=plan.scope)
-            ctx.inputs = {id(local[t]) for t in self.inputs}
+            ctx.inputs = {id(local[t]) for t in self.inputs if t in plan.feeds}  # a feed stays the caller's
             ctx.timer = plan.timer
             if not eager:
                 xp_module._INTERPRETING[0] += 1

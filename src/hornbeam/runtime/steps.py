@@ -50,7 +50,7 @@ class Step:
             wants_ref += [a.is_ref or a.dtype is dtypes.resource] * n
         self.deref = tuple(
             i for i, t in enumerate(op._inputs) if t._dtype._is_ref_dtype and not wants_ref[i]
-        ) if not self.functional else ()  # fmt: skip
+        ) if not self.functional and not spec.raw_refs else ()  # fmt: skip
 
     def use_bounded(self) -> None:
         """Takes the kernel with static output bounds in place of the host one (Unique in sparse updates)."""
