@@ -104,7 +104,7 @@ def GuaranteeConst(input):
     return input
 
 
-for _spec in (Identity, RefIdentity, Snapshot, DeepCopy, GuaranteeConst):
+for _spec in (Identity, RefIdentity):
     _spec.gradient(lambda op, grad: [grad])
 IdentityN.gradient(lambda op, *grads: list(grads))
 
@@ -129,7 +129,7 @@ def NoOp():
     return None
 
 
-no_gradient("Const", "Placeholder", "PlaceholderV2", "StopGradient", "NoOp")
+no_gradient("Const", "StopGradient")
 
 
 # --- shape, size, rank ---
@@ -205,8 +205,6 @@ def _reshape_shape(c: InferenceContext) -> list[Shape]:
         raise c.fail(f"Shape must be rank 1 but is rank {len(s)}")
     if target is None:
         return [None]
-    if sum(t == -1 for t in target) > 1:
-        raise c.fail("Only one input size may be -1")
     out = [None if t is None or t < 0 else t for t in target]
     if given is None:
         return [tuple(out)]
@@ -220,14 +218,9 @@ def _reshape_shape(c: InferenceContext) -> list[Shape]:
                 f"Cannot reshape a tensor with {known_in} elements to shape {shape_text(tuple(out))} ({known_out} elements)"
             )
     elif n_unknown_in == 0 and len(unknown_out) == 1:
-        if known_out == 0:
-            if target[unknown_out[0]] == -1:
-                raise c.fail(
-                    "reshape cannot infer the missing input size for an empty tensor unless all specified input sizes are non-zero"
-                )
-        elif known_in % known_out:
+        if known_out and known_in % known_out:
             raise c.fail(f"Dimension size must be evenly divisible by {known_out} but is {known_in}")
-        else:
+        if known_out:
             out[unknown_out[0]] = known_in // known_out
     elif not unknown_out and n_unknown_in and known_in and known_out % known_in:
         raise c.fail(
@@ -243,23 +236,19 @@ def _reshape_shape(c: InferenceContext) -> list[Shape]:
 )
 def Reshape(tensor, shape):
     dims = list(ints(shape))
-    size = int(np.prod(tensor.shape, dtype=np.int64))
     if dims.count(-1) > 1:
         raise bad("Only one input size may be -1, not both 0 and 1")
     if any(d < -1 for d in dims):
         raise bad(f"Size {next(i for i, d in enumerate(dims) if d < -1)} must be non-negative, not {min(dims)}")
     if -1 in dims:
-        rest = int(np.prod([d for d in dims if d != -1], dtype=np.int64))
-        if rest == 0:
-            raise bad(
-                "reshape cannot infer the missing input size for an empty tensor unless all specified input sizes are non-zero"
-            )
-        if size % rest:
-            raise bad(
-                f"Input to reshape is a tensor with {size} values, but the requested shape requires a multiple of {rest}"
-            )
+        # with a zero among the sizes, TensorFlow divides the non-zero extents
+        rest = int(np.prod([d for d in dims if d > 0], dtype=np.int64))
+        given = tensor.shape if 0 not in dims else [d for d in tensor.shape if d > 0]
+        size = int(np.prod(given, dtype=np.int64))
+        if size % rest and 0 not in tensor.shape:
+            raise bad(f"Input to reshape is a tensor with {size} values, but the requested shape requires a multiple of {rest}")
         dims[dims.index(-1)] = size // rest
-    wanted = int(np.prod(dims, dtype=np.int64))
+    size, wanted = int(np.prod(tensor.shape, dtype=np.int64)), int(np.prod(dims, dtype=np.int64))
     if wanted != size:
         raise bad(f"Input to reshape is a tensor with {size} values, but the requested shape has {wanted}")
     return tensor.reshape(tuple(dims))
@@ -426,6 +415,8 @@ def _(op, grad):
 
 @op("ZerosLike(x: T) -> (y: T); T: type", shape=shapes.unchanged, numpy=True)
 def ZerosLike(x):
+    if hasattr(x, "zeros_like"):  # a TensorList
+        return x.zeros_like()
     if is_string(x):
         return np.full(x.shape, b"", object)
     return np.zeros(x.shape, x.dtype)

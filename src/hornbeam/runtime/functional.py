@@ -13,22 +13,13 @@ from hornbeam.core.graph import Operation, Tensor
 from hornbeam.core.lazy import jax, jnp, lax
 from hornbeam.core.state import ResourceRef, VarRef
 from hornbeam.ops import xp as xp_module
+from hornbeam.ops.control_flow import Fake
 from hornbeam.ops.xp import NeedsValue
 from hornbeam.runtime.context import Context
 from hornbeam.runtime.refs import Touched, function_ops, functions_of, resolve_function
 from hornbeam.runtime.steps import Cut, Step, run_steps
 
 _MAX_SIMULATED_TRIPS = 200_000
-
-
-class Fake:
-    """The value of FakeParam: an output of the branch not taken, which nobody reads. It becomes zeros of the other branch's type."""
-
-    __slots__ = ("dtype", "shape")
-
-    def __init__(self, dtype: Any, shape: Any) -> None:
-        self.dtype = dtype
-        self.shape = shape
 
 
 def run_functional(op: Operation, values: list[Any], ctx: Context) -> list[Any]:
@@ -375,7 +366,7 @@ def _while(op: Operation, cond: Function, body: Function, values: list[Any], ctx
     except NeedsValue:
         raise Cut(op, None) from None
     ctx.values.update(zip(present, state, strict=True))
-    out = full(loop)
+    out = full(tensor_list.settle_loop(loop, trips))
     if simulated is not None:
         for i, v in simulated[1].items():
             out[i] = v
