@@ -8,6 +8,7 @@ import numpy as np
 
 from hornbeam.core import errors
 from hornbeam.core.constant import const_node
+from hornbeam.core.gradients import needed_inputs
 from hornbeam.core.graph import InferenceContext, Tensor
 from hornbeam.core.registry import no_gradient, op, raw
 from hornbeam.core.tensor_shape import Shape
@@ -87,9 +88,13 @@ def unbroadcast(grad: Tensor, x: Tensor, other: Tensor | None = None) -> Tensor:
     return raw.Reshape(raw.Sum(grad, rx), sx)  # type: ignore[no-any-return]
 
 
-def unbroadcast_pair(op: Any, gx: Tensor | None, gy: Tensor | None) -> list[Tensor | None]:
-    """The two gradients of a binary op, each summed to its input's shape."""
+def unbroadcast_pair(op: Any, by_x: Any, by_y: Any) -> list[Tensor | None]:
+    """The two gradients of a binary op, each summed to its input's shape. A gradient may be given as a function, which is
+    called only if someone needs it."""
     x, y = op._inputs
+    need_x, need_y = needed_inputs(op)
+    gx = (by_x() if callable(by_x) else by_x) if need_x else None
+    gy = (by_y() if callable(by_y) else by_y) if need_y else None
     sx, sy = x._shape, y._shape
     if sx is not None and sx == sy and None not in sx:
         return [gx, gy]

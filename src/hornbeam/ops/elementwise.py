@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hornbeam.core import dtypes
+from hornbeam.core.gradients import needed_inputs
 from hornbeam.core.graph import InferenceContext, shape_text
 from hornbeam.core.lazy import lax
 from hornbeam.core.registry import OpSpec, no_gradient, op, raw
@@ -131,7 +132,12 @@ def _(op, g):
 def _(op, g):
     condition, t, e = op.inputs
     zero = like(0, g)
-    return [None, unbroadcast(SelectV2(condition, g, zero), t), unbroadcast(SelectV2(condition, zero, g), e)]
+    _, need_t, need_e = needed_inputs(op)
+    return [
+        None,
+        unbroadcast(SelectV2(condition, g, zero), t) if need_t else None,
+        unbroadcast(SelectV2(condition, zero, g), e) if need_e else None,
+    ]
 
 
 # --- casts ---------------------------------------------------------------------------------------------------------------------------

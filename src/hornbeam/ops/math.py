@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hornbeam.core import errors
+from hornbeam.core.gradients import needed_inputs
 from hornbeam.core.graph import InferenceContext
 from hornbeam.core.lazy import jax, lax
 from hornbeam.core.registry import OpSpec, op, raw
@@ -199,7 +200,7 @@ Sub = binary("Sub", ARITHMETIC, lambda x, y: x - y, numpy=True)
 
 Add.gradient(lambda op, g: unbroadcast_pair(op, g, g))
 AddV2.gradient(lambda op, g: unbroadcast_pair(op, g, g))
-Sub.gradient(lambda op, g: unbroadcast_pair(op, g, Neg(g)))
+Sub.gradient(lambda op, g: unbroadcast_pair(op, g, lambda: Neg(g)))
 
 _SUMMABLE = (
     "{float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, qint16, quint16, uint16, complex128, "
@@ -238,8 +239,8 @@ SquaredDifference = binary(
     "SquaredDifference", "{bfloat16, half, float, double, int32, int64, complex64, complex128}",
     lambda x, y: (x - y) * xp.conj(x - y), numpy=True,
 )  # fmt: skip
-Mul.gradient(lambda op, g: unbroadcast_pair(op, Mul(g, conj(op.inputs[1])), Mul(conj(op.inputs[0]), g)))
-MulNoNan.gradient(lambda op, g: unbroadcast_pair(op, MulNoNan(g, op.inputs[1]), MulNoNan(op.inputs[0], g)))
+Mul.gradient(lambda op, g: unbroadcast_pair(op, lambda: Mul(g, conj(op.inputs[1])), lambda: Mul(conj(op.inputs[0]), g)))
+MulNoNan.gradient(lambda op, g: unbroadcast_pair(op, lambda: MulNoNan(g, op.inputs[1]), lambda: MulNoNan(op.inputs[0], g)))
 
 
 @SquaredDifference.gradient
@@ -247,7 +248,7 @@ def _(op, g):
     x, y = op.inputs
     gx = Mul(Mul(like(2, g), g), Sub(x, y))
     gx, gy = unbroadcast_pair(op, gx, gx)
-    return [gx, Neg(gy)]
+    return [gx, None if gy is None else Neg(gy)]
 
 
 # --- quotients and remainders ------------------------------------------------------------------------------------------------------------
@@ -307,8 +308,8 @@ Mod = binary("Mod", "{int32, int64, half, half, bfloat16, float, double}", _trun
 
 
 def _quotient_gradient(op, g):
-    x, y = conj(op.inputs[0]), conj(op.inputs[1])
-    return unbroadcast_pair(op, RealDiv(g, y), Mul(g, RealDiv(RealDiv(Neg(x), y), y)))
+    x, y = op.inputs[0], conj(op.inputs[1])
+    return unbroadcast_pair(op, lambda: RealDiv(g, y), lambda: Mul(g, RealDiv(RealDiv(Neg(conj(x)), y), y)))
 
 
 Div.gradient(_quotient_gradient)
@@ -319,14 +320,13 @@ TruncateDiv.gradient(lambda op, g: [None, None])
 
 @DivNoNan.gradient
 def _(op, g):
-    x, y = conj(op.inputs[0]), conj(op.inputs[1])
-    return unbroadcast_pair(op, DivNoNan(g, y), Mul(g, DivNoNan(DivNoNan(Neg(x), y), y)))
+    x, y = op.inputs[0], conj(op.inputs[1])
+    return unbroadcast_pair(op, lambda: DivNoNan(g, y), lambda: Mul(g, DivNoNan(DivNoNan(Neg(conj(x)), y), y)))
 
 
 @FloorMod.gradient
 def _(op, g):
-    x, y = conj(op.inputs[0]), conj(op.inputs[1])
-    return unbroadcast_pair(op, g, Mul(g, Neg(FloorDiv(x, y))))
+    return unbroadcast_pair(op, g, lambda: Mul(g, Neg(FloorDiv(*op.inputs))))
 
 
 # --- powers and logarithms ------------------------------------------------------------------------------------------------------------------
@@ -353,12 +353,15 @@ Xdivy = binary("Xdivy", FLOAT_COMPLEX, _unless_zero(lambda x, y: x / y))
 
 @Pow.gradient
 def _(op, g):
-    x, y, z = conj(op.inputs[0]), conj(op.inputs[1]), conj(op.outputs[0])
-    gx = Mul(Mul(g, y), Pow(x, Sub(y, like(1, y))))
-    # log(0) times a gradient of 0 would be NaN where the derivative by the exponent is 0
-    positive = raw.NotEqual(x, like(0, x)) if x._dtype.is_complex else raw.Greater(x, like(0, x))
-    log_x = raw.SelectV2(positive, Log(raw.SelectV2(positive, x, like(1, x))), like(0, x))
-    return unbroadcast_pair(op, gx, Mul(Mul(g, z), log_x))
+    x, y = conj(op.inputs[0]), conj(op.inputs[1])
+
+    def by_y():
+        # log(0) times a gradient of 0 would be NaN where the derivative by the exponent is 0
+        positive = raw.NotEqual(x, like(0, x)) if x._dtype.is_complex else raw.Greater(x, like(0, x))
+        log_x = raw.SelectV2(positive, Log(raw.SelectV2(positive, x, like(1, x))), like(0, x))
+        return Mul(Mul(g, conj(op.outputs[0])), log_x)
+
+    return unbroadcast_pair(op, lambda: Mul(Mul(g, y), Pow(x, Sub(y, like(1, y)))), by_y)
 
 
 def _nonzero(x):
@@ -368,19 +371,23 @@ def _nonzero(x):
 @Xlogy.gradient
 def _(op, g):
     x, y = op.inputs
-    return unbroadcast_pair(op, Mul(Xlogy(_nonzero(x), y), g), Mul(Xdivy(x, y), g))
+    return unbroadcast_pair(op, lambda: Mul(Xlogy(_nonzero(x), y), g), lambda: Mul(Xdivy(x, y), g))
 
 
 @Xlog1py.gradient
 def _(op, g):
     x, y = op.inputs
-    return unbroadcast_pair(op, Mul(Xlog1py(_nonzero(x), y), g), Mul(Xdivy(x, AddV2(y, like(1, y))), g))
+    return unbroadcast_pair(
+        op, lambda: Mul(Xlog1py(_nonzero(x), y), g), lambda: Mul(Xdivy(x, AddV2(y, like(1, y))), g)
+    )
 
 
 @Xdivy.gradient
 def _(op, g):
     x, y = op.inputs
-    return unbroadcast_pair(op, Mul(Xdivy(_nonzero(x), y), g), Mul(Xdivy(Neg(x), Square(y)), g))
+    return unbroadcast_pair(
+        op, lambda: Mul(Xdivy(_nonzero(x), y), g), lambda: Mul(Xdivy(Neg(x), Square(y)), g)
+    )
 
 
 # --- extremes, angles, neighbours ----------------------------------------------------------------------------------------------------------
@@ -394,7 +401,7 @@ def _extreme_gradient(chosen: str) -> Callable[..., Any]:
     def rule(op, g):
         mask = raw.__getattr__(chosen)(op.inputs[0], op.inputs[1])
         zero = like(0, g)
-        return unbroadcast_pair(op, raw.SelectV2(mask, g, zero), raw.SelectV2(mask, zero, g))
+        return unbroadcast_pair(op, lambda: raw.SelectV2(mask, g, zero), lambda: raw.SelectV2(mask, zero, g))
 
     return rule
 
@@ -407,7 +414,7 @@ Minimum.gradient(_extreme_gradient("LessEqual"))
 def _(op, g):
     y, x = op.inputs
     inverse = RealDiv(g, AddV2(Square(x), Square(y)))
-    return unbroadcast_pair(op, Mul(x, inverse), Mul(Neg(y), inverse))
+    return unbroadcast_pair(op, lambda: Mul(x, inverse), lambda: Mul(Neg(y), inverse))
 
 
 @op("NextAfter(x1: T, x2: T) -> (output: T); T: {double, float} = float", shape=shapes.broadcast)
@@ -417,7 +424,7 @@ def NextAfter(x1, x2):
 
 @NextAfter.gradient
 def _(op, g):
-    return unbroadcast_pair(op, g, raw.ZerosLike(g))
+    return unbroadcast_pair(op, g, lambda: raw.ZerosLike(g))
 
 
 def _clip_shape(c: InferenceContext) -> list[Shape]:
@@ -435,10 +442,11 @@ def _(op, g):
     below, above = raw.Less(t, low), raw.Greater(t, high)
     zero = like(0, g)
     grads = (
-        raw.SelectV2(raw.LogicalOr(below, above), zero, g),
-        raw.SelectV2(below, g, zero),
-        raw.SelectV2(above, g, zero),
+        lambda: raw.SelectV2(raw.LogicalOr(below, above), zero, g),
+        lambda: raw.SelectV2(below, g, zero),
+        lambda: raw.SelectV2(above, g, zero),
     )
-    return [unbroadcast(d, x) for d, x in zip(grads, op.inputs, strict=True)]
+    need = needed_inputs(op)
+    return [unbroadcast(d(), x) if n else None for d, x, n in zip(grads, op.inputs, need, strict=True)]
 
 

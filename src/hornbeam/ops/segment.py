@@ -275,10 +275,11 @@ def _sparse(name: str, types: str, how: str) -> tuple[OpSpec, OpSpec]:
         return _combine(data, indices, segment_ids, n, how)
 
     head = "(data: T, indices: Tidx, segment_ids: Tsegmentids{}) -> (output: T)"
-    tail = f"; {types}; {_SPARSE_TYPES}{{}}; sparse_gradient: bool = false"
-    plain = op(name + head.format("") + tail.format(""), shape=_sparse_shape)(kernel)
+    tail = f"; {types}; {_SPARSE_TYPES}"
+    hint = "; sparse_gradient: bool = false"
+    plain = op(name + head.format("") + tail + hint, shape=_sparse_shape)(kernel)
     numbered = op(
-        name + "WithNumSegments" + head.format(", num_segments: Tnumsegments") + tail.format("; Tnumsegments: {int32, int64} = int32"),
+        name + "WithNumSegments" + head.format(", num_segments: Tnumsegments") + tail + "; Tnumsegments: {int32, int64} = int32" + hint,
         shape=_sparse_shape,
     )(with_number)
     return plain, numbered
