@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -61,7 +62,7 @@ class AtomicFile:
         self._syncing: threading.Thread | None = None
         self._failed: OSError | None = None
         with os_errors(path):
-            self._fd = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            self._fd, self._named = _open_temporary(self.temporary)
 
     def write(self, data: Any) -> None:
         """Appends bytes or a contiguous array."""
@@ -94,18 +95,22 @@ class AtomicFile:
 
     def close(self) -> None:
         """Closes the file, all of it on the disk (without `sync`: handed to the system)."""
-        if self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            with os_errors(self.path):
-                try:
-                    if self._sync:
-                        os.fsync(fd)
-                    if self._syncing is not None:
-                        self._syncing.join()
-                    if self._failed is not None:
-                        raise self._failed
-                finally:
-                    os.close(fd)
+        if self._fd < 0:
+            return
+        fd, self._fd = self._fd, -1
+        with os_errors(self.path):
+            try:
+                if self._sync:
+                    os.fsync(fd)
+                if self._syncing is not None:
+                    self._syncing.join()
+                if self._failed is not None:
+                    raise self._failed
+                if not self._named:
+                    _give_name(fd, self.temporary)
+                    self._named = True
+            finally:
+                os.close(fd)
 
     def commit(self) -> None:
         """Makes the content appear under the final name, replacing what was there."""
@@ -122,10 +127,10 @@ class AtomicFile:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        if self.temporary:
+        if self._named and self.temporary:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.temporary)
-            self.temporary = ""
+        self.temporary = ""
 
     def __enter__(self) -> AtomicFile:
         return self
@@ -136,6 +141,25 @@ class AtomicFile:
                 self.commit()
         finally:
             self.abort()
+
+
+def _open_temporary(path: str) -> tuple[int, bool]:
+    """A new file to write, and whether it has its name yet: one without leaves nothing behind even when we are killed."""
+    flags = os.O_WRONLY | os.O_CLOEXEC
+    try:
+        return os.open(os.path.dirname(path) or ".", flags | os.O_TMPFILE, 0o666), False
+    except (OSError, AttributeError):  # the system or the file system has no such files, or the error will come again
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666), True
+
+
+def _give_name(fd: int, path: str) -> None:
+    source = f"/proc/self/fd/{fd}"
+    try:
+        os.link(source, path, src_dir_fd=fd)  # a directory, though not used, is what makes it follow the link
+    except OSError:  # no /proc, or a file system that cannot link
+        with open(source, "rb") as data, open(path, "xb") as target:
+            shutil.copyfileobj(data, target, 1 << 24)
+            os.fsync(target.fileno())
 
 
 def _keep_open(path: str) -> int | None:
