@@ -246,7 +246,9 @@ def Reshape(tensor, shape):
         given = tensor.shape if 0 not in dims else [d for d in tensor.shape if d > 0]
         size = int(np.prod(given, dtype=np.int64))
         if size % rest and 0 not in tensor.shape:
-            raise bad(f"Input to reshape is a tensor with {size} values, but the requested shape requires a multiple of {rest}")
+            raise bad(
+                f"Input to reshape is a tensor with {size} values, but the requested shape requires a multiple of {rest}"
+            )
         dims[dims.index(-1)] = size // rest
     size, wanted = int(np.prod(tensor.shape, dtype=np.int64)), int(np.prod(dims, dtype=np.int64))
     if wanted != size:

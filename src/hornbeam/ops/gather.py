@@ -176,15 +176,15 @@ def _batch_indices(params_shape: Any, indices: Any, batch: int) -> Any:
     dtype = indices.dtype
     rank = len(indices._shape) if indices._shape is not None else raw.Rank(indices)
     sizes = raw.Cast(params_shape, DstT=dtype)
-    totals = raw.Cumprod(raw.ConcatV2([np.ones([1], dtype.np), sizes], 0), 0, reverse=True)
     zero, one = np.array(0, dtype.np), np.array(1, dtype.np)
-    for d in range(batch):
-        offsets = raw.Mul(totals[d + 1], raw.Range(zero, sizes[d], one))
-        shape = (
-            [1] * d + [-1] + [1] * (rank - d - 1)
-            if isinstance(rank, int)
-            else raw.ConcatV2([[1] * d + [-1], raw.Fill(raw.Reshape(raw.Sub(rank, d + 1), [1]), 1)], 0)
-        )
+    stride: Any = one
+    for d in range(batch - 1, -1, -1):
+        stride = raw.Mul(stride, sizes[d + 1])
+        offsets = raw.Mul(stride, raw.Range(zero, sizes[d], one))
+        if isinstance(rank, int):
+            shape: Any = [1] * d + [-1] + [1] * (rank - d - 1)
+        else:
+            shape = raw.ConcatV2([[1] * d + [-1], raw.Fill(raw.Reshape(raw.Sub(rank, d + 1), [1]), 1)], 0)
         indices = raw.AddV2(indices, raw.Reshape(offsets, shape))
     return indices
 

@@ -100,6 +100,8 @@ def diag(diagonal: Any, k: Any, num_rows: Any, num_cols: Any, padding: Any, alig
             f"The number of rows or columns is not consistent with the specified d_lower, d_upper, and diagonal: {rows} x {cols}"
         )
     at, inside = _in_packed(rows, cols, lower, upper, longest, align)
+    if not longest:
+        return xp.broadcast_to(padding, (*flat.shape[:-1], rows, cols))
     return xp.where(inside, flat[..., at], padding)
 
 

@@ -36,11 +36,8 @@ def _where_shape(c: InferenceContext) -> list[Shape]:
 )
 def Where(input):
     if input.ndim == 0:
-        return np.zeros((int(bool(input)), 0), np.int64)
+        raise bad("WhereOp : Unhandled input dimensions: 0")
     return np.argwhere(input).astype(np.int64)
-
-
-no_gradient("Where")
 
 
 # --- Unique ---
@@ -177,9 +174,6 @@ def UniqueWithCountsV2(x, axis, out_idx):
     return y, idx.astype(out_idx.np), count.astype(out_idx.np)
 
 
-no_gradient("Unique", "UniqueWithCounts", "UniqueV2", "UniqueWithCountsV2")
-
-
 @op(f"ListDiff(x: T, y: T) -> (out: T, idx: out_idx); T: type; {_INDEX}", shape=shapes.vector, host=True)
 def ListDiff(x, y, out_idx):
     for name, v in (("x", x), ("y", y)):
@@ -233,7 +227,6 @@ def _bound(name: str, side: str) -> Any:
 
 LowerBound = _bound("LowerBound", "left")
 UpperBound = _bound("UpperBound", "right")
-no_gradient("LowerBound", "UpperBound", "ListDiff")
 
 
 @op(
@@ -255,9 +248,6 @@ def _unravel_shape(c: InferenceContext) -> list[Shape]:
         return [None]
     n = None if d is None else d[0]
     return [(n, *s)]
-
-
-no_gradient("UnravelIndex")
 
 
 # --- edit distance ---

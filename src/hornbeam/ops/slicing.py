@@ -552,7 +552,7 @@ def _tile_shape(c: InferenceContext) -> list[Shape]:
         n = c.shape(1)
         return [None if s is None and (n is None or n[0] is None) else (None,) * (len(s) if s is not None else n[0])]
     if s is None:
-        return [(None,) * len(m)]
+        return [tuple(0 if k == 0 else None for k in m)]
     if len(s) != len(m):
         raise c.fail(f"Shape must be rank {len(m)} but is rank {len(s)}")
     return [
@@ -593,9 +593,6 @@ def TileGrad(input, multiples):
     return xp.sum(input.reshape(tuple(shape)), axis=tuple(range(0, len(shape), 2)), dtype=input.dtype)
 
 
-no_gradient("TileGrad")
-
-
 # --- Pad ---
 def _pad_shape(c: InferenceContext) -> list[Shape]:
     s, p, ps = c.shape(0), c.value(1), c.shape(1)
@@ -606,6 +603,8 @@ def _pad_shape(c: InferenceContext) -> list[Shape]:
     rank = len(s) if s is not None else None if ps is None else ps[0]
     if rank is not None and ps is not None and ps[0] is not None and ps[0] != rank:
         raise c.fail(f"Shape must be rank {ps[0]} but is rank {rank}")
+    if p is not None and (p < 0).any():
+        raise c.fail("Paddings must be non-negative")
     if rank is None:
         return [None]
     if s is None:
@@ -619,8 +618,6 @@ def _pad_shape(c: InferenceContext) -> list[Shape]:
                 None if d is None or a is None or b is None else d + a + b for d, (a, b) in zip(s, partial, strict=True)
             )
         ]
-    if (p < 0).any():
-        raise c.fail("Paddings must be non-negative")
     return [tuple(None if d is None else d + int(a) + int(b) for d, (a, b) in zip(s, p, strict=True))]
 
 
@@ -695,9 +692,9 @@ def MirrorPad(input, paddings, mode):
 
 
 def _mirror_grad_shape(c: InferenceContext) -> list[Shape]:
-    s, p = c.shape(0), c.value(1)
+    s, p, ps = c.shape(0), c.value(1), c.shape(1)
     if s is None:
-        return [None]
+        return [None if ps is None or ps[0] is None else (None,) * ps[0]]
     if p is None:
         return [(None,) * len(s)]
     return [tuple(None if d is None else d - int(a) - int(b) for d, (a, b) in zip(s, p, strict=True))]
@@ -734,7 +731,9 @@ MirrorPadGrad.gradient(lambda op, grad: [raw.MirrorPad(dense(grad), op.inputs[1]
 @op(
     "Reverse(tensor: T, dims: bool) -> (output: T); T: {uint8, int8, uint16, int16, uint32, int32, uint64, int64, bool, bfloat16, "
     "half, float, double, complex64, complex128, string}",
-    shape=shapes.unchanged,
+    shape=lambda c: [
+        c.shape(0) if c.shape(0) is not None or not c.shape(1) or c.shape(1)[0] is None else (None,) * c.shape(1)[0]
+    ],
     numpy=True,
 )
 def Reverse(tensor, dims):

@@ -39,7 +39,9 @@ class _Walk:
     """Follows padded tensors; `idx` points only at exact rows."""
 
     def __init__(self, idx: Tensor) -> None:
-        self.idx = idx
+        self.exact = {
+            idx
+        }  # numbers of exact rows; those of a second Unique number padded rows too, which end in a row of their own
         self.seen: set[Any] = set()
 
     def rows(self, t: Tensor) -> bool:
@@ -73,7 +75,10 @@ class _Walk:
                 and o.inputs[names.index("indices")] in self._padded_tensors()
             )
         if kind == "Unique":
+            self.exact.add(o.outputs[1])
             return at == [0] and self.rows(o.outputs[0])
+        if kind == "UnsortedSegmentSum":
+            return at == [0] and self._exact(o.inputs[1]) and self.rows(o.outputs[0])
         return False
 
     def _padded_tensors(self) -> set[Tensor]:
@@ -82,7 +87,7 @@ class _Walk:
     def _exact(self, indices: Tensor) -> bool:
         while indices.op.type in ("Identity", "Reshape", "Cast"):
             indices = indices.op.inputs[0]
-        return indices is self.idx
+        return indices in self.exact
 
     def size(self, t: Tensor) -> bool:
         """A size or shape derived from padded rows: it may only size what is itself padded."""
