@@ -76,11 +76,10 @@ class HostSegment(Segment):
     """Nodes run one by one in Python, outside the state lock: they may block (queues) or call back into user code."""
 
     def run(self, env: dict[Tensor, Any], state: State) -> None:
-        for s in self.steps:
-            for t in s.inputs:
-                v = env[t]
-                if not isinstance(v, (np.ndarray, VarRef, ResourceRef)) and hasattr(v, "aval"):
-                    env[t] = np.asarray(v)
+        for t in self.inputs:
+            v = env.get(t)
+            if hasattr(v, "aval"):
+                env[t] = np.asarray(v)
         ctx = Context(state.values, state, interpreting=True, scope=self.plan.scope, host=True)
         ctx.timer = self.plan.timer
         with x64():
