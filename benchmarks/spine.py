@@ -64,7 +64,9 @@ class Side:
 
     def run(self, program: Path, *args: str, env: dict[str, str]) -> str:
         """The program's standard output. Raises RuntimeError with its standard error when it fails."""
-        done = subprocess.run([*self.command, str(program), *args], capture_output=True, text=True, env={**os.environ, **env})
+        done = subprocess.run(
+            [*self.command, str(program), *args], capture_output=True, text=True, env={**os.environ, **env}
+        )
         if done.returncode:
             raise RuntimeError(f"{program.name} failed on {self.name}:\n{done.stderr[-2000:]}")
         return done.stdout
@@ -90,11 +92,18 @@ def table(results: dict[str, list[dict[str, float | str]]]) -> list[dict[str, ob
     """A row for each figure: both medians, the ratio of medians, the target and whether it is reached."""
     rows: list[dict[str, object]] = []
     for name, target in TARGETS.items():
-        peer, ours = ([r[name] for r in results[side] if isinstance(r.get(name), float)] for side in ("tensorflow", "hornbeam"))
+        peer, ours = (
+            [r[name] for r in results[side] if isinstance(r.get(name), float)] for side in ("tensorflow", "hornbeam")
+        )
         errors = {r[f"{name}_error"] for side in results for r in results[side] if f"{name}_error" in r}
         if not peer and not ours and not errors:
             continue
-        row: dict[str, object] = {"figure": name, "what": MEANING[name], "target": target, "errors": sorted(map(str, errors))}
+        row: dict[str, object] = {
+            "figure": name,
+            "what": MEANING[name],
+            "target": target,
+            "errors": sorted(map(str, errors)),
+        }
         row["tensorflow"] = statistics.median(peer) if peer else None  # type: ignore[type-var]
         row["hornbeam"] = statistics.median(ours) if ours else None  # type: ignore[type-var]
         row["ratio"] = row["hornbeam"] / row["tensorflow"] if peer and ours else None  # type: ignore[operator]
@@ -126,13 +135,17 @@ def as_markdown(rows: list[dict[str, object]], about: dict[str, object]) -> str:
         "| --- | --- | ---: | ---: | ---: |",
     ]
     for r in rows:
-        lines.append(f"| `{r['figure']}` | {r['what']} | {number(r['tensorflow'])} | {number(r['hornbeam'])} | {number(r['ratio'])} |")
+        lines.append(
+            f"| `{r['figure']}` | {r['what']} | {number(r['tensorflow'])} | {number(r['hornbeam'])} | {number(r['ratio'])} |"
+        )
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer", default=os.environ.get("HORNBEAM_ORACLE"), help="python of an environment with TensorFlow 2.15")
+    parser.add_argument(
+        "--peer", default=os.environ.get("HORNBEAM_ORACLE"), help="python of an environment with TensorFlow 2.15"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[], choices=[*TARGETS], metavar="FIGURE")
     parser.add_argument("--json", type=Path)
@@ -155,7 +168,9 @@ def main() -> int:
     print(as_text(rows))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({**about, "figures": rows, "rounds_measured": results}, indent=2) + "\n", "utf-8")
+        options.json.write_text(
+            json.dumps({**about, "figures": rows, "rounds_measured": results}, indent=2) + "\n", "utf-8"
+        )
     if options.markdown:
         options.markdown.parent.mkdir(parents=True, exist_ok=True)
         options.markdown.write_text(as_markdown(rows, about), "utf-8")

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 flags = tf.app.flags
 flags.DEFINE_string("graph", "frozen.pb", "The frozen GraphDef")

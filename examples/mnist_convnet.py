@@ -20,7 +20,9 @@ def conv_pool(x, filters, name):
     """A 5x5 convolution with ReLU, and 2x2 max pooling."""
     with tf.variable_scope(name):
         channels = x.get_shape()[-1].value
-        kernel = tf.get_variable("kernel", [5, 5, channels, filters], initializer=tf.truncated_normal_initializer(stddev=0.1))
+        kernel = tf.get_variable(
+            "kernel", [5, 5, channels, filters], initializer=tf.truncated_normal_initializer(stddev=0.1)
+        )
         bias = tf.get_variable("bias", [filters], initializer=tf.zeros_initializer())
         y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, strides=[1, 1, 1, 1], padding="SAME"), bias))
         return tf.nn.max_pool(y, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="SAME")
@@ -29,7 +31,9 @@ def conv_pool(x, filters, name):
 def dense(x, units, name):
     """A fully connected layer."""
     with tf.variable_scope(name):
-        kernel = tf.get_variable("kernel", [x.get_shape()[-1].value, units], initializer=tf.truncated_normal_initializer(stddev=0.05))
+        kernel = tf.get_variable(
+            "kernel", [x.get_shape()[-1].value, units], initializer=tf.truncated_normal_initializer(stddev=0.05)
+        )
         bias = tf.get_variable("bias", [units], initializer=tf.zeros_initializer())
         return tf.matmul(x, kernel) + bias
 

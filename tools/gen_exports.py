@@ -1,7 +1,7 @@
 """Writes `src/hornbeam/api/_exports.py` from the `__tf_exports__` of every `hornbeam.api` module (convention: hornbeam/api/__init__.py).
 
-    python tools/gen_exports.py            write the table
-    python tools/gen_exports.py --check    exit 1 if the committed table is not current
+python tools/gen_exports.py            write the table
+python tools/gen_exports.py --check    exit 1 if the committed table is not current
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def collect() -> tuple[dict[str, tuple[str, str]], list[str]]:
         try:
             module = importlib.import_module(info.name)
         except Exception:
-            problems.append(f"{info.name} does not import (its previous entries are kept):\n{traceback.format_exc(limit=-2)}")
+            problems.append(
+                f"{info.name} does not import (its previous entries are kept):\n{traceback.format_exc(limit=-2)}"
+            )
             keep = f"{info.name}:"
             for ns, entries in committed().items():
                 for name, target in entries.items():
@@ -48,7 +50,9 @@ def collect() -> tuple[dict[str, tuple[str, str]], list[str]]:
                 problems.append(f"{info.name}: tf.{tf_name} names {attribute!r}, which the module does not have")
             elif tf_name in found and found[tf_name] != (info.name, target):
                 if found[tf_name][1] != target:
-                    problems.append(f"tf.{tf_name} is declared by {found[tf_name][0]} and by {info.name}; the first is kept")
+                    problems.append(
+                        f"tf.{tf_name} is declared by {found[tf_name][0]} and by {info.name}; the first is kept"
+                    )
             else:
                 found[tf_name] = (info.name, target)
     return found, problems

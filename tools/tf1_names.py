@@ -255,7 +255,7 @@ def main() -> None:
     out: dict[str, set[str]] = {}
     walk("", tf, out)
     out["compat"] = {n for n in dir(tf.compat) if not n.startswith("_")}
-    for ns, names in {**CONTRIB, **{k: v for k, v in GONE.items()}}.items():
+    for ns, names in {**CONTRIB, **GONE}.items():
         out.setdefault(ns, set()).update(names.split())
     for ns, source in SLIM.items():
         module = importlib.import_module(source)

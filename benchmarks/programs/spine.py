@@ -162,7 +162,9 @@ def graph_build_s():
     h = tf.placeholder(tf.float32, [None, 32, 32, 3])
     for i in range(48):
         with tf.variable_scope("layer%d" % i):
-            kernel = tf.get_variable("w", [3, 3, int(h.shape[-1]), 32], initializer=tf.truncated_normal_initializer(stddev=0.05))
+            kernel = tf.get_variable(
+                "w", [3, 3, int(h.shape[-1]), 32], initializer=tf.truncated_normal_initializer(stddev=0.05)
+            )
             offset = tf.get_variable("b", [32], initializer=tf.zeros_initializer())
             scale = tf.get_variable("g", [32], initializer=tf.ones_initializer())
             y = tf.nn.conv2d(h, kernel, [1, 1, 1, 1], "SAME")

@@ -11,7 +11,11 @@ from hornbeam import _lazy_api
 
 __version__ = "1.15.5"
 
-_ROOMS = ("files", "proto", "surgery")  # real sub-packages one may reach as hornbeam.<room> without importing them first
+_ROOMS = (
+    "files",
+    "proto",
+    "surgery",
+)  # real sub-packages one may reach as hornbeam.<room> without importing them first
 
 
 def __getattr__(name: str) -> Any:

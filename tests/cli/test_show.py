@@ -182,7 +182,9 @@ def test_event_file(tmp_path, facts):
     events_file(path)
     for name in (path, tmp_path):
         found = facts(name)
-        assert found["kind"] == "events" and found["events"] == 4 and found["graph_nodes"] == 10 and found["seconds"] == 2
+        assert (
+            found["kind"] == "events" and found["events"] == 4 and found["graph_nodes"] == 10 and found["seconds"] == 2
+        )
         assert found["tags"][1] == {
             "tag": "loss", "kind": "scalar", "count": 2, "first_step": 1, "last_step": 2, "last_value": 0.75
         }  # fmt: skip

@@ -19,10 +19,18 @@ class Result:
     err: str
 
 
-def call(*command: str, cwd: Path, stdin: str | None = None, env: dict[str, str] | None = None, timeout: float = 240) -> Result:
+def call(
+    *command: str, cwd: Path, stdin: str | None = None, env: dict[str, str] | None = None, timeout: float = 240
+) -> Result:
     """Runs a command to its end."""
     done = subprocess.run(
-        command, cwd=cwd, input=stdin, text=True, capture_output=True, timeout=timeout, env={**os.environ, **(env or {})}
+        command,
+        cwd=cwd,
+        input=stdin,
+        text=True,
+        capture_output=True,
+        timeout=timeout,
+        env={**os.environ, **(env or {})},
     )
     return Result(done.returncode, done.stdout, done.stderr)
 

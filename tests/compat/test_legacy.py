@@ -189,7 +189,9 @@ def test_what_was_restored_is_said_once(tmp_path):
 
 
 def test_a_program_that_needs_none_of_it_hears_nothing(tmp_path):
-    write(tmp_path / "p.py", "import numpy as np, collections.abc, random\nnp.load, np.fromstring\nrandom.shuffle([1])\n")
+    write(
+        tmp_path / "p.py", "import numpy as np, collections.abc, random\nnp.load, np.fromstring\nrandom.shuffle([1])\n"
+    )
     assert hornbeam("run", "p.py", cwd=tmp_path).err == ""
 
 
@@ -200,6 +202,8 @@ def test_no_legacy_turns_it_off(tmp_path):
 
 
 def test_names_that_never_were_still_fail(tmp_path):
-    write(tmp_path / "p.py", "import numpy as np, collections\nassert not hasattr(collections, 'Nonsense')\nnp.nonsense")
+    write(
+        tmp_path / "p.py", "import numpy as np, collections\nassert not hasattr(collections, 'Nonsense')\nnp.nonsense"
+    )
     result = hornbeam("run", "p.py", cwd=tmp_path)
     assert result.code == 1 and "module 'numpy' has no attribute 'nonsense'" in result.err

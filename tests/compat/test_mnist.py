@@ -42,7 +42,11 @@ def test_sets_are_split_scaled_and_flattened(files, capsys):
 def test_options(files):
     sets = mnist.read_data_sets(files, one_hot=True, reshape=False, dtype=tf.uint8, validation_size=0)
     assert sets.train.images.shape == (12, 2, 3, 1) and sets.train.images.dtype == np.uint8
-    assert sets.train.labels.shape == (12, 10) and sets.train.labels[3].argmax() == 3 and sets.train.labels.dtype == np.float64
+    assert (
+        sets.train.labels.shape == (12, 10)
+        and sets.train.labels[3].argmax() == 3
+        and sets.train.labels.dtype == np.float64
+    )
     assert sets.train.images.max() == 11
     with pytest.raises(ValueError, match="Validation size should be between 0 and 12. Received: 13."):
         mnist.read_data_sets(files, validation_size=13)
@@ -79,7 +83,9 @@ def test_fake_data():
 
 
 def test_missing_file_without_network_says_where_to_put_it(tmp_path):
-    with pytest.raises(OSError, match=r"train-images-idx3-ubyte.gz is not there and cannot be downloaded from .*put the MNIST idx"):
+    with pytest.raises(
+        OSError, match=r"train-images-idx3-ubyte.gz is not there and cannot be downloaded from .*put the MNIST idx"
+    ):
         mnist.read_data_sets(str(tmp_path), source_url="http://127.0.0.1:9/")
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".gz"] == []
 

@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_export_table_is_current():
-    check = subprocess.run([sys.executable, "tools/gen_exports.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    check = subprocess.run(
+        [sys.executable, "tools/gen_exports.py", "--check"], cwd=ROOT, capture_output=True, text=True
+    )
     assert check.returncode == 0, check.stderr
 
 
@@ -41,7 +43,9 @@ def test_a_name_we_lack_says_how_to_list_what_is_covered():
         (ns, n) for ns, names in _tf1_names.table().items() for n in sorted(names) if not _has(ns, n) and "." not in ns
     ]
     for ns, name in lacking[:3]:
-        with pytest.raises(AttributeError, match=rf"TensorFlow 1.15 had tf\.{_lazy_api.join(ns, name)}, .*hornbeam coverage"):
+        with pytest.raises(
+            AttributeError, match=rf"TensorFlow 1.15 had tf\.{_lazy_api.join(ns, name)}, .*hornbeam coverage"
+        ):
             _lazy_api.lookup(ns, name)
 
 

@@ -83,7 +83,13 @@ def test_python_m_hornbeam_runs_a_script(probe, tmp_path):
 
 @pytest.mark.parametrize(
     "ending, code",
-    [("sys.exit(3)", 3), ("sys.exit('bad luck')", 1), ("raise SystemExit", 0), ("pass", 0), ("import os; os._exit(9)", 9)],
+    [
+        ("sys.exit(3)", 3),
+        ("sys.exit('bad luck')", 1),
+        ("raise SystemExit", 0),
+        ("pass", 0),
+        ("import os; os._exit(9)", 9),
+    ],
 )
 def test_exit_code_is_the_programs(tmp_path, ending, code):
     write(tmp_path / "p.py", f"import sys\n{ending}\n")

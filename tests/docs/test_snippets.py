@@ -38,7 +38,9 @@ def blocks(page: Path) -> list[Block]:
 def test_snippets_run(page, tmp_path):
     tools = tmp_path / "bin"
     tools.mkdir()
-    script = f'#!/bin/sh\nexec "{sys.executable}" -c "import sys; from hornbeam.cli import main; sys.exit(main())" "$@"\n'
+    script = (
+        f'#!/bin/sh\nexec "{sys.executable}" -c "import sys; from hornbeam.cli import main; sys.exit(main())" "$@"\n'
+    )
     (tools / "hornbeam").write_text(script)
     (tools / "hornbeam").chmod(0o755)
     (tools / "python").symlink_to(sys.executable)

@@ -47,7 +47,11 @@ def show(file: str, as_json: bool, everything: bool) -> None:
 @app.command()
 @click.argument("checkpoint")
 @click.option("--graph", help="The graph: a .meta, .pb or .pbtxt file. Default: CHECKPOINT.meta.")
-@click.option("--output_nodes", "--output-nodes", help="Names of the output nodes, comma separated. Default: the graph's one output.")
+@click.option(
+    "--output_nodes",
+    "--output-nodes",
+    help="Names of the output nodes, comma separated. Default: the graph's one output.",
+)
 @click.option("-o", "--output", required=True, help="The .pb (or .pbtxt) file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def freeze(checkpoint: str, graph: str | None, output_nodes: str | None, output: str, as_json: bool) -> None:

@@ -44,7 +44,9 @@ def has(ns: str, name: str) -> bool:
         from hornbeam.core import registry
 
         return registry.lookup(name) is not None
-    if name in _lazy_api.EXPORTS.get(_lazy_api.resolve_alias(ns), {}) or _lazy_api.is_namespace(_lazy_api.join(ns, name)):
+    if name in _lazy_api.EXPORTS.get(_lazy_api.resolve_alias(ns), {}) or _lazy_api.is_namespace(
+        _lazy_api.join(ns, name)
+    ):
         return True
     parent, _, last = ns.rpartition(".")
     target = _lazy_api.EXPORTS.get(parent, {}).get(last, "")
@@ -100,7 +102,9 @@ def as_markdown(found: list[Count]) -> str:
         "| namespace | covered | of |",
         "| --- | ---: | ---: |",
     ]
-    lines += [f"| `tf{'.' + c.namespace if c.namespace else ''}` | {c.covered} | {c.total} |" for c in found if c.covered]
+    lines += [
+        f"| `tf{'.' + c.namespace if c.namespace else ''}` | {c.covered} | {c.total} |" for c in found if c.covered
+    ]
     empty = [f"`tf.{c.namespace}`" for c in found if not c.covered]
     if empty:
         lines += ["", "Nothing yet of: " + ", ".join(empty) + "."]
@@ -137,4 +141,6 @@ def _table(found: list[Count]) -> None:
     console = Console(highlight=False)
     console.print(table)
     if empty:
-        console.print(f"nothing yet of {len(empty)} namespaces: " + ", ".join(f"tf.{c.namespace}" for c in empty), style="dim")
+        console.print(
+            f"nothing yet of {len(empty)} namespaces: " + ", ".join(f"tf.{c.namespace}" for c in empty), style="dim"
+        )

@@ -101,7 +101,9 @@ def _records(path: str, head: bytes) -> Found | None:
             continue
         (length,) = struct.unpack_from("<Q", start)
         first = start[12 : 12 + length]
-        return Found("events" if b"brain.Event:" in first[:40] and not compression else "tfrecord", path, None, compression)
+        return Found(
+            "events" if b"brain.Event:" in first[:40] and not compression else "tfrecord", path, None, compression
+        )
     return None
 
 

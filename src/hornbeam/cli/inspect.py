@@ -40,7 +40,9 @@ def _checkpoint(found: Found) -> Report:
         "parameters": sum(int(np.prod(r[2], dtype=np.int64)) for r in rows),
         "bytes": sum(r[3] or 0 for r in rows),
     }
-    return Report("checkpoint", found.path, facts, [Table("tensors", "Tensors", ("name", "dtype", "shape", "bytes"), rows)])
+    return Report(
+        "checkpoint", found.path, facts, [Table("tensors", "Tensors", ("name", "dtype", "shape", "bytes"), rows)]
+    )
 
 
 def _variable_row(name: str, dtype: Any, shape: Any) -> tuple[Any, ...]:
@@ -67,7 +69,9 @@ def _graph_parts(graph: Any, with_variables: bool = True) -> tuple[dict[str, Any
     devices = sorted({n.device for n in graph.node if n.device})
     if devices:
         facts["devices"] = devices
-    inputs = [(n.name, n.op, *_dtype_shape(n)) for n in graph.node if n.op in INPUT_OPS and not _SCAFFOLD.search(n.name)]
+    inputs = [
+        (n.name, n.op, *_dtype_shape(n)) for n in graph.node if n.op in INPUT_OPS and not _SCAFFOLD.search(n.name)
+    ]
     results = [(n.name, n.op) for n in outputs(graph)]
     variables = [_variable_row(n.name, *_dtype_of(n)) for n in graph.node if n.op in VARIABLE_OPS]
     tables = [Table("inputs", "Inputs", ("name", "op", "dtype", "shape"), inputs)]
@@ -248,7 +252,9 @@ def _features_of(record: bytes, features: dict[tuple[str, str], list[Any]], prot
     return "tf.SequenceExample" if example.feature_lists.feature_list else "tf.Example"
 
 
-def _add_feature(features: dict[tuple[str, str], list[Any]], key: tuple[str, str], feature: Any, steps: int | None = None) -> None:
+def _add_feature(
+    features: dict[tuple[str, str], list[Any]], key: tuple[str, str], feature: Any, steps: int | None = None
+) -> None:
     kind = feature.WhichOneof("kind")
     length = steps if steps is not None else len(getattr(feature, kind).value) if kind else 0
     name = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64", None: "empty"}[kind]

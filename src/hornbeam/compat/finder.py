@@ -42,7 +42,9 @@ class TensorFlowFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         plan = _modules.plan(module.__name__)
-        if isinstance(plan, str):  # one of our own modules under TensorFlow's name; import takes what sys.modules then holds
+        if isinstance(
+            plan, str
+        ):  # one of our own modules under TensorFlow's name; import takes what sys.modules then holds
             sys.modules[module.__name__] = _real_module(plan)
 
 
@@ -64,7 +66,11 @@ def _not_here(fullname: str) -> ImportError:
 
     if short is not None and _tf1_names.known(short):
         return ImportError(_lazy_api.missing(*_split(short)), name=fullname)
-    hint = "; `hornbeam coverage --modules` lists those it has" if ".python." in fullname or ".contrib." in fullname else ""
+    hint = (
+        "; `hornbeam coverage --modules` lists those it has"
+        if ".python." in fullname or ".contrib." in fullname
+        else ""
+    )
     return ModuleNotFoundError(f"No module named {fullname!r} in Hornbeam's TensorFlow 1.15{hint}", name=fullname)
 
 
@@ -101,7 +107,9 @@ class CompatModule(ModuleType):
         ns = _modules.namespace_of(self.__name__)
         if ns is None:
             raise AttributeError(
-                f"Hornbeam's {self.__name__} has no {name!r}; `hornbeam coverage` lists what is covered", name=name, obj=self
+                f"Hornbeam's {self.__name__} has no {name!r}; `hornbeam coverage` lists what is covered",
+                name=name,
+                obj=self,
             )
         raise AttributeError(_lazy_api.missing(ns, name), name=name, obj=self)
 
@@ -116,7 +124,13 @@ class CompatModule(ModuleType):
         return sorted(found)
 
 
-_VERSION_NAMES = ("__version__", "__git_version__", "__compiler_version__", "__cxx11_abi_flag__", "__monolithic_build__")
+_VERSION_NAMES = (
+    "__version__",
+    "__git_version__",
+    "__compiler_version__",
+    "__cxx11_abi_flag__",
+    "__monolithic_build__",
+)
 
 
 def _from_source(source: str, name: str) -> tuple[bool, Any]:

@@ -212,9 +212,7 @@ def read_data_sets(
     train_images, train_labels = images(TRAIN_IMAGES), labels(TRAIN_LABELS)
     test_images, test_labels = images(TEST_IMAGES), labels(TEST_LABELS)
     if not 0 <= validation_size <= len(train_images):
-        raise ValueError(
-            f"Validation size should be between 0 and {len(train_images)}. Received: {validation_size}."
-        )
+        raise ValueError(f"Validation size should be between 0 and {len(train_images)}. Received: {validation_size}.")
     options = {"dtype": dtype, "reshape": reshape, "seed": seed}
     cut = validation_size
     return Datasets(
@@ -227,5 +225,3 @@ def read_data_sets(
 def load_mnist(train_dir: str = "MNIST-data") -> Datasets:
     """`read_data_sets` with its defaults."""
     return read_data_sets(train_dir)
-
-

@@ -160,7 +160,9 @@ def _execute(code: Code, main: ModuleType) -> NoReturn:
             error.__traceback__ = _without_ours(error.__traceback__)
             report(type(error), error, error.__traceback__)
         finally:
-            sys.excepthook = lambda *_: None  # reported already; what python then does (exit 1, or die of SIGINT) stays its own
+            sys.excepthook = lambda *_: (
+                None
+            )  # reported already; what python then does (exit 1, or die of SIGINT) stays its own
         raise
     sys.exit(0)
 

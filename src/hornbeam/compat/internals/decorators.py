@@ -100,7 +100,7 @@ def unwrap(maybe_decorated: Any) -> tuple[list[Any], Any]:
     return found, maybe_decorated
 
 
-class tf_export:  # noqa: N801 - TensorFlow's name
+class tf_export:
     """`@tf_export("name")`: the API is made elsewhere, so the symbol stays as it is."""
 
     def __init__(self, *names: str, **options: Any) -> None:

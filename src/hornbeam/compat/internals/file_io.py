@@ -11,7 +11,7 @@ from hornbeam.api.platform import (  # noqa: F401 - the names of this module
     stat,
 )
 from hornbeam.api.platform import copy_v1 as copy  # noqa: F401
-from hornbeam.api.platform import exists as file_exists  # noqa: F401
+from hornbeam.api.platform import exists as file_exists
 from hornbeam.api.platform import glob as get_matching_files  # noqa: F401
 from hornbeam.api.platform import makedirs as recursive_create_dir  # noqa: F401
 from hornbeam.api.platform import mkdir as create_dir  # noqa: F401

@@ -44,7 +44,13 @@ class Timeline:
                 ends[stats.node_name] = (pid, stats.thread_id, start + duration)
                 if show_memory:
                     for used in stats.memory:
-                        counter = {"name": used.allocator_name, "cat": "Memory", "ph": "C", "pid": pid, "ts": start + duration}
+                        counter = {
+                            "name": used.allocator_name,
+                            "cat": "Memory",
+                            "ph": "C",
+                            "pid": pid,
+                            "ts": start + duration,
+                        }
                         events.append(counter | {"args": {used.allocator_name: used.live_bytes or used.total_bytes}})
         return json.dumps({"traceEvents": events}, indent=4, separators=(",", ": "))
 

@@ -39,7 +39,10 @@ def note(name: str) -> None:
 
 def _report() -> None:
     names = ", ".join(_used)
-    print(f"hornbeam: this run used names that newer versions removed, restored for it: {names} (--no-legacy: without)", file=sys.stderr)
+    print(
+        f"hornbeam: this run used names that newer versions removed, restored for it: {names} (--no-legacy: without)",
+        file=sys.stderr,
+    )
 
 
 def _asked_by_library() -> bool:

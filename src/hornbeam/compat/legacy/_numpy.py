@@ -9,7 +9,16 @@ from typing import Any
 from hornbeam.compat import hooks
 from hornbeam.compat.legacy import Lazy, add_method, note, restore, supply
 
-BUILTINS = {"bool": bool, "int": int, "float": float, "complex": complex, "object": object, "str": str, "unicode": str, "long": int}
+BUILTINS = {
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "complex": complex,
+    "object": object,
+    "str": str,
+    "unicode": str,
+    "long": int,
+}
 
 RENAMED = {  # old name -> 'module:attribute' of what it was
     "float_": "float64", "complex_": "complex128", "string_": "bytes_", "unicode_": "str_", "longfloat": "longdouble",
@@ -153,7 +162,17 @@ def _restore_fromstring(np: Any) -> None:
     np.fromstring = fromstring_
 
 
-CORE = ("", ".multiarray", ".numeric", ".umath", ".fromnumeric", ".numerictypes", ".records", ".defchararray", ".function_base")
+CORE = (
+    "",
+    ".multiarray",
+    ".numeric",
+    ".umath",
+    ".fromnumeric",
+    ".numerictypes",
+    ".records",
+    ".defchararray",
+    ".function_base",
+)
 
 
 def install() -> None:

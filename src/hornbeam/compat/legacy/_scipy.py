@@ -178,10 +178,14 @@ NAMES: dict[str, dict[str, Any]] = {
         "median_absolute_deviation": Lazy("scipy.stats:median_abs_deviation"),
         "chisqprob": Lazy("scipy.special:chdtrc"),
     },
-    "scipy.special": {"sph_harm": lambda m, n, theta, phi: importlib.import_module("scipy.special").sph_harm_y(n, m, phi, theta)},
+    "scipy.special": {
+        "sph_harm": lambda m, n, theta, phi: importlib.import_module("scipy.special").sph_harm_y(n, m, phi, theta)
+    },
     "scipy.sparse.linalg": {"eigen": Lazy("scipy.sparse.linalg.eigen:")},
     "scipy.spatial.distance": {
-        "wminkowski": lambda u, v, p, w: importlib.import_module("scipy.spatial.distance").minkowski(u, v, p, _power(w, p))
+        "wminkowski": lambda u, v, p, w: importlib.import_module("scipy.spatial.distance").minkowski(
+            u, v, p, _power(w, p)
+        )
     },
 }
 

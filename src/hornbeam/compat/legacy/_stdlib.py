@@ -24,7 +24,9 @@ def _getargspec(func: Any) -> Any:
     spec = inspect.getfullargspec(func)
     if spec.kwonlyargs:  # annotations, which Python refused here too, are no reason: TensorFlow 1 had none, our API has
         raise ValueError("Function has keyword-only parameters, use inspect.signature() API which can support them")
-    return collections.namedtuple("ArgSpec", "args varargs keywords defaults")(spec.args, spec.varargs, spec.varkw, spec.defaults)
+    return collections.namedtuple("ArgSpec", "args varargs keywords defaults")(
+        spec.args, spec.varargs, spec.varkw, spec.defaults
+    )
 
 
 def _coroutine(func: Any) -> Any:
