@@ -111,12 +111,12 @@ def graphs() -> None:
     with tf.Graph().as_default() as graph:
         x = v1.placeholder(tf.float32, [None, 2], name="x")
         v1.get_variable("w", [2, 2], use_resource=False, initializer=v1.zeros_initializer()) @ tf.transpose(x)
-        v1.train.Saver()
+        saver = v1.train.Saver().as_saver_def()
         definition = graph.as_graph_def()
         v1.train.write_graph(definition, str(OUT), "graph.pbtxt")
         v1.train.write_graph(definition, str(OUT), "graph.pb", as_text=False)
-        v1.train.export_meta_graph(str(OUT / "graph.meta"))
-        v1.train.export_meta_graph(str(OUT / "graph.meta.txt"), as_text=True)
+        v1.train.export_meta_graph(str(OUT / "graph.meta"), saver_def=saver)
+        v1.train.export_meta_graph(str(OUT / "graph.meta.txt"), as_text=True, saver_def=saver)
 
 
 def tensor_protos() -> None:

@@ -98,6 +98,8 @@ class V1Reader:
             if first is None or first[0] != b"":
                 raise ValueError("it has no description of its tensors")
             message = proto.SavedTensorSlices.FromString(first[1])
+            if not message.HasField("meta"):
+                raise ValueError("it has no description of its tensors (a V2 checkpoint is named without .index)")
             for described in message.meta.tensor:
                 self._add_tensor(number, described)
         except errors.OpError:

@@ -185,6 +185,8 @@ def _binary_kind(name: str, data: Any) -> str:
         if _decide(data, first) is None:
             raise _damaged(name, f"this is not a graph, or it is damaged {e}") from e
     kind = _decide(data, first)
+    if kind is None and {f.kind for f in first.values()} == {wire.BYTES} and first.keys() == {1, 4}:
+        kind = "graph"  # nodes and versions, though the first node is none: the parser will say where
     if kind is None:
         raise _damaged(name, "this is not a GraphDef, MetaGraphDef or SavedModel")
     return kind
@@ -201,8 +203,10 @@ def _decide(data: Any, first: dict[int, wire.Field]) -> str | None:
     """The kind of file, from the first field of each number seen so far; None while it may be several, or none."""
     seen = {(number, field.kind) for number, field in first.items()}
     possible = {kind for kind, types in _WIRE_TYPES.items() if seen <= types.items()}
-    if possible != {"graph", "meta_graph"}:  # a number that only one kind has, or that has another type there
-        return possible.pop() if len(possible) == 1 and any(n in first for n in (1, 2)) else None
+    if (1, wire.VARINT) not in seen:  # a SavedModel begins with the version of its schema
+        possible.discard("saved_model")
+    if len(possible) < 2:  # a number that only one kind has, or that has another type there
+        return possible.pop() if possible and (1 in first or 2 in first) else None
     if 1 in first:
         return "graph" if _looks_like_node(data, first[1]) else "meta_graph" if 2 in first else None
     if 2 in first:  # a library of functions, or the graph of a MetaGraphDef without meta_info_def
