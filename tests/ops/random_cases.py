@@ -1,4 +1,4 @@
-"""The random programs whose values are compared with TensorFlow's: golden files hold them small, the live test runs them large."""
+"""The random programs whose values are compared with TensorFlow's: small in golden files, large in the live test."""
 
 from __future__ import annotations
 
@@ -109,21 +109,17 @@ def _add_rejection(add: Callable[..., None]) -> None:
         for out in ("float16", "float32", "float64", "int32", "int64"):
             add(
                 f"poisson_{t}_{out}",
-                lambda n, k=kind, d=dtypes.as_dtype(out): raw.RandomPoissonV2(
-                    [n // 10 + 1], _RATE.astype(k), dtype=d, **SEEDS
-                ),
+                lambda n, k=kind, d=out: raw.RandomPoissonV2([n // 10 + 1], _RATE.astype(k), dtype=d, **SEEDS),
             )
         for i, row in enumerate(_CUT):
             add(
                 f"cut_{t}_{i}",
-                lambda n, r=row.astype(kind): raw.ParameterizedTruncatedNormal([n], r[0], r[1], r[2], r[3], **SEEDS),
+                lambda n, r=row, k=kind: raw.ParameterizedTruncatedNormal([n], *r.astype(k), **SEEDS),
                 ulps=2,
             )
         add(
             f"cut_rows_{t}",
-            lambda n, r=_CUT.astype(kind).T: raw.ParameterizedTruncatedNormal(
-                [9, n // 9 + 1], r[0], r[1], r[2], r[3], **SEEDS
-            ),
+            lambda n, k=kind: raw.ParameterizedTruncatedNormal([9, n // 9 + 1], *_CUT.astype(k).T, **SEEDS),
             ulps=2,
         )
 

@@ -1,4 +1,7 @@
-"""Every random op, initializer and sampler draws TensorFlow's values, run after run (golden file: tools/golden/random_values.py)."""
+"""Every random op, initializer and sampler draws TensorFlow's values, run after run.
+
+The golden file is made by tools/golden/random_values.py.
+"""
 
 from __future__ import annotations
 

@@ -9,8 +9,17 @@ from typing import Any
 import numpy as np
 
 from hornbeam.core import dtypes
+from hornbeam.core.constant import constant
 from hornbeam.core.dtypes import DType, as_dtype
-from hornbeam.core.graph import Graph, Tensor, control_dependencies, convert_to_tensor, get_default_graph, name_scope
+from hornbeam.core.graph import (
+    Graph,
+    Tensor,
+    colocate_with,
+    control_dependencies,
+    convert_to_tensor,
+    get_default_graph,
+    name_scope,
+)
 from hornbeam.core.registry import raw
 from hornbeam.core.tensor_shape import Dimension, dimension_value
 
@@ -158,9 +167,11 @@ def random_crop(value: Any, size: Any, seed: int | None = None, name: str | None
         value = convert_to_tensor(value, name="value")
         size = convert_to_tensor(size, dtype=dtypes.int32, name="size")
         shape = _shape_of(value)
-        fits = raw.All(raw.GreaterEqual(shape, size), [0] if size.shape.rank else raw.Range(0, raw.Rank(size), 1))
-        check = raw.Assert(fits, ["Need value.shape >= size, got ", shape, size], summarize=1000)
-        with control_dependencies([check]):
+        enough = raw.GreaterEqual(shape, size)
+        fits = raw.All(enough, constant([0]))
+        with name_scope(None, "Assert"):
+            check = raw.Assert(fits, ["Need value.shape >= size, got ", shape, size], summarize=1000)
+        with control_dependencies([check]), colocate_with(shape):
             shape = raw.Identity(shape, name="control_dependency")
         limit = shape - size + 1
         offset = random_uniform(_shape_of(shape), dtype=size.dtype, maxval=size.dtype.max, seed=seed) % limit
