@@ -47,10 +47,14 @@ class PartitionInfo:
 
     def __init__(self, full_shape: Sequence[int], var_offset: Sequence[int]) -> None:
         if len(var_offset) != len(full_shape):
-            raise ValueError(f"Expected equal length, but var_offset is of length {len(var_offset)} while full_shape is of length {len(full_shape)}.")
+            raise ValueError(
+                f"Expected equal length, but var_offset is of length {len(var_offset)} while full_shape is of length {len(full_shape)}."
+            )
         for offset, size in zip(var_offset, full_shape, strict=True):
             if offset < 0 or offset >= size:
-                raise ValueError(f"Expected 0 <= offset < shape but found offset={offset}, shape={size} for var_offset={var_offset}, full_shape={full_shape}")
+                raise ValueError(
+                    f"Expected 0 <= offset < shape but found offset={offset}, shape={size} for var_offset={var_offset}, full_shape={full_shape}"
+                )
         self._full_shape = list(full_shape)
         self._var_offset = list(var_offset)
 
@@ -69,15 +73,23 @@ class PartitionInfo:
 
     def single_slice_dim(self, shape: Sequence[int]) -> int | None:
         if len(shape) != len(self._full_shape):
-            raise ValueError(f"Expected equal length, but received shape={shape} of length {len(shape)} while self.full_shape={self._full_shape}")
+            raise ValueError(
+                f"Expected equal length, but received shape={shape} of length {len(shape)} while self.full_shape={self._full_shape}"
+            )
         axis = None
         for i, (part, full, offset) in enumerate(zip(shape, self._full_shape, self._var_offset, strict=True)):
             if offset + part > full:
-                raise ValueError(f"With self.var_offset={self._var_offset}, a partition of shape={shape} would exceed self.full_shape={self._full_shape} in dimension {i}.")
+                raise ValueError(
+                    f"With self.var_offset={self._var_offset}, a partition of shape={shape} would exceed "
+                    f"self.full_shape={self._full_shape} in dimension {i}."
+                )
             if part == full:
                 continue
             if axis is not None:
-                raise ValueError(f"Cannot use single_slice_dim() with shape={shape} and self.full_shape={self._full_shape}: slicing is along more than one axis.")
+                raise ValueError(
+                    f"Cannot use single_slice_dim() with shape={shape} and self.full_shape={self._full_shape}: "
+                    "slicing is along more than one axis."
+                )
             axis = i
         return axis
 
@@ -188,7 +200,9 @@ class VariableStore:
             )
         if initializer is None:
             initializer = default_initializer(name, dtype)
-        initial, variable_dtype = (initializer, None) if from_value else _initial_value(initializer, shape, dtype, partition_info)
+        initial, variable_dtype = (
+            (initializer, None) if from_value else _initial_value(initializer, shape, dtype, partition_info)
+        )
         with init_scope():
             v: Variable = Variable(
                 initial_value=initial,
@@ -208,17 +222,19 @@ class VariableStore:
     def _shared(self, name: str, shape: TensorShape, dtype: DType, reuse: Any) -> Variable:
         found = self._vars[name]
         if reuse is False:
-            message = (
-                f"Variable {name} already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?"
-            )
+            message = f"Variable {name} already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?"
             if not isinstance(found, ResourceVariable):
                 origin = "".join(traceback.format_list(found.op.traceback[::-1][:5]))
                 message += f" Originally defined at:\n\n{origin}\n"
             raise ValueError(message)
         if not shape.is_compatible_with(found.get_shape()):
-            raise ValueError(f"Trying to share variable {name}, but specified shape {shape} and found shape {found.get_shape()}.")
+            raise ValueError(
+                f"Trying to share variable {name}, but specified shape {shape} and found shape {found.get_shape()}."
+            )
         if not dtype.is_compatible_with(found.dtype):
-            raise ValueError(f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype {found.dtype.name}.")
+            raise ValueError(
+                f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype {found.dtype.name}."
+            )
         return found
 
     # partitions -----------------------------------------------------------------------------------------------------
@@ -267,7 +283,9 @@ class VariableStore:
         self._partitioned_vars[name] = whole_variable
         return whole_variable
 
-    def _shared_partitions(self, name: str, shape: TensorShape, dtype: DType, reuse: Any, partitions: list[int]) -> PartitionedVariable:
+    def _shared_partitions(
+        self, name: str, shape: TensorShape, dtype: DType, reuse: Any, partitions: list[int]
+    ) -> PartitionedVariable:
         if reuse is False:
             raise ValueError(
                 f"Partitioned variable with name {name} already exists. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in "
@@ -280,7 +298,9 @@ class VariableStore:
             ("partitions", partitions, found._get_partitions(), partitions == found._get_partitions()),
         ):
             if not same:
-                raise ValueError(f"Trying to reuse partitioned variable {name}, but specified {what} {wanted} and found {what} {has}.")
+                raise ValueError(
+                    f"Trying to reuse partitioned variable {name}, but specified {what} {wanted} and found {what} {has}."
+                )
         return found
 
     def _check_shards(self, name: str, count: int) -> None:
@@ -291,7 +311,9 @@ class VariableStore:
         if f"{name}/part_{count - 1}" not in self._vars:
             raise ValueError(f"{said}, and shard {name}/part_0 was found, but {name}/part_{count - 1} was not.")
         if f"{name}/part_{count}" in self._vars:
-            raise ValueError(f"{said}, and shard {name}/part_0 was found, but so was the extra shard {name}/part_{count}.")
+            raise ValueError(
+                f"{said}, and shard {name}/part_0 was found, but so was the extra shard {name}/part_{count}."
+            )
 
 
 def default_initializer(name: str, dtype: DType) -> Any:
@@ -353,7 +375,9 @@ def call_partitioner(partitioner: Any, shape: TensorShape, dtype: DType) -> list
     if not isinstance(slicing, (list, tuple)):
         raise ValueError(f"Partitioner must return a sequence, but saw: {slicing}")
     if len(slicing) != len(shape):
-        raise ValueError(f"Partitioner returned a partition list that does not match the Variable's rank: {slicing} vs. {shape}")
+        raise ValueError(
+            f"Partitioner returned a partition list that does not match the Variable's rank: {slicing} vs. {shape}"
+        )
     if any(p < 1 for p in slicing):
         raise ValueError(f"Partitioner returned zero partitions for some axes: {slicing}")
     if sum(p > 1 for p in slicing) > 1:

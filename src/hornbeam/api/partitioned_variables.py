@@ -37,7 +37,9 @@ def variable_axis_size_partitioner(
         _check(shape, "variable_axis_size_partitioner")
         sizes = shape.as_list()
         partitions = [1] * len(sizes)
-        row_bytes = math.prod(d for i, d in enumerate(sizes) if i != axis % len(sizes)) * _element_bytes(dtype, bytes_per_string_element)
+        row_bytes = math.prod(d for i, d in enumerate(sizes) if i != axis % len(sizes)) * _element_bytes(
+            dtype, bytes_per_string_element
+        )
         rows = max(1, max_shard_bytes // row_bytes) if row_bytes else max(1, sizes[axis])
         shards = -(-sizes[axis] // rows)
         partitions[axis] = max(1, min(shards, max_shards) if max_shards else shards)
@@ -88,7 +90,9 @@ def create_partitioned_variables(
 ) -> list[Any]:
     """The slices of a variable of `shape` cut as `slicing` says, under a variable scope `name` ("PartitionedVariable")."""
     if len(shape) != len(slicing):
-        raise ValueError(f"The 'shape' and 'slicing' of a partitioned Variable must have the length: shape: {shape}, slicing: {slicing}")
+        raise ValueError(
+            f"The 'shape' and 'slicing' of a partitioned Variable must have the length: shape: {shape}, slicing: {slicing}"
+        )
     if len(shape) < 1:
         raise ValueError(f"A partitioned Variable must have rank at least 1: shape: {shape}")
 
@@ -98,8 +102,14 @@ def create_partitioned_variables(
     with variable_scope(name, "PartitionedVariable", reuse=reuse) as scope:
         return list(
             scope._get_partitioned_variable(
-                default_variable_store(), None, shape=shape, dtype=dtype, initializer=initializer, trainable=trainable,
-                partitioner=partitioner, collections=collections,
+                default_variable_store(),
+                None,
+                shape=shape,
+                dtype=dtype,
+                initializer=initializer,
+                trainable=trainable,
+                partitioner=partitioner,
+                collections=collections,
             )  # fmt: skip
         )
 

@@ -28,7 +28,12 @@ class Template:
     """What `make_template` returns; `variables` and friends list what it made."""
 
     def __init__(
-        self, name: str, func: Callable[..., Any], create_scope_now: bool = False, unique_name: str | None = None, custom_getter: Any = None
+        self,
+        name: str,
+        func: Callable[..., Any],
+        create_scope_now: bool = False,
+        unique_name: str | None = None,
+        custom_getter: Any = None,
     ) -> None:
         if not name:
             raise ValueError("name cannot be None.")
@@ -62,7 +67,9 @@ class Template:
         if others:
             import logging
 
-            logging.getLogger("tensorflow").info("New local variables created when calling a template after the first time: %s", others)
+            logging.getLogger("tensorflow").info(
+                "New local variables created when calling a template after the first time: %s", others
+            )
         return result
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

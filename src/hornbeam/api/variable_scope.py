@@ -228,7 +228,7 @@ def _wrapped_getter(custom_getter: Any, outer: Any) -> Any:
     return wrapped
 
 
-class _pure_variable_scope:  # noqa: N801  TensorFlow's name; programs import it
+class _pure_variable_scope:
     """`variable_scope` without a name scope; yields the new VariableScope."""
 
     def __init__(
@@ -303,7 +303,7 @@ def _get_unique_variable_scope(prefix: str) -> str:
     return f"{prefix}_{i}"
 
 
-class variable_scope:  # noqa: N801  TensorFlow's name
+class variable_scope:
     """`tf.variable_scope(name_or_scope, default_name=None, values=None, …)`: opens a variable scope and a name scope.
 
     Yields the VariableScope. A string prolongs the current scope's name; a scope object is re-entered as it is; with None,

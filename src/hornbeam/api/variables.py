@@ -162,7 +162,9 @@ def _scatter(op: str, locking: bool, doc: str) -> Callable[..., Any]:
 
 
 def _scatter_rows(op: str, what: str, locking: bool = False) -> Callable[..., Any]:
-    return _scatter(op, locking, f"{what} the rows `indices` of a variable with `updates` (shape: indices.shape + ref.shape[1:]).")
+    return _scatter(
+        op, locking, f"{what} the rows `indices` of a variable with `updates` (shape: indices.shape + ref.shape[1:])."
+    )
 
 
 def _scatter_tuples(op: str, what: str, locking: bool = False) -> Callable[..., Any]:
@@ -181,7 +183,9 @@ scatter_nd_add = _scatter_tuples("ScatterNdAdd", "Increments")
 scatter_nd_sub = _scatter_tuples("ScatterNdSub", "Decrements")
 
 
-def batch_scatter_update(ref: Any, indices: Any, updates: Any, use_locking: bool = True, name: str | None = None) -> Any:
+def batch_scatter_update(
+    ref: Any, indices: Any, updates: Any, use_locking: bool = True, name: str | None = None
+) -> Any:
     """Replaces `ref[i…, indices[i…, j]]` by `updates[i…, j]`: a scatter_update a batch entry."""
     with name_scope(name):
         indices = convert_to_tensor(indices, name="indices")

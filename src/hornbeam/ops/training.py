@@ -119,7 +119,9 @@ def _ftrl(var, accum, linear, grad, lr, l1, l2, lr_power, multiply_linear_by_lr)
 
 
 def _ftrl_v2(var, accum, linear, grad, lr, l1, l2, l2_shrinkage, lr_power, multiply_linear_by_lr):
-    return _ftrl_step(var, accum, linear, grad, grad + 2 * l2_shrinkage * var, lr, l1, l2, lr_power, multiply_linear_by_lr)
+    return _ftrl_step(
+        var, accum, linear, grad, grad + 2 * l2_shrinkage * var, lr, l1, l2, lr_power, multiply_linear_by_lr
+    )
 
 
 def _ftrl_step(var, accum, linear, grad, pulled, lr, l1, l2, lr_power, multiply_linear_by_lr):
@@ -179,7 +181,9 @@ RULES = (
     Rule("AdaMax", "var m v", f"beta1_power {_ADAM}", _adamax, forms=_DENSE),
     Rule("Adagrad", "var accum", "lr grad", _adagrad, _SLOTS),
     Rule("AdagradV2", "var accum", "lr epsilon grad", _adagrad_v2, _SLOTS),
-    Rule("AdagradDA", "var gradient_accumulator gradient_squared_accumulator", "grad lr l1 l2 global_step", _adagrad_da),
+    Rule(
+        "AdagradDA", "var gradient_accumulator gradient_squared_accumulator", "grad lr l1 l2 global_step", _adagrad_da
+    ),
     Rule("Adadelta", "var accum accum_update", "lr rho epsilon grad", _adadelta),
     Rule("RMSProp", "var ms mom", _RMS, _rms_prop),
     Rule("CenteredRMSProp", "var mg ms mom", _RMS, _centered_rms_prop),
@@ -200,13 +204,17 @@ def _declare(rule: Rule, resource: bool, sparse: bool) -> None:
         inputs = ["grad" if i == "delta" else i for i in inputs]
         inputs.insert(inputs.index("grad") + 1, "indices")
     types = {"global_step": "int64", "indices": "Tindices"}
-    args = [f"{s}: {'resource' if resource else 'Ref(T)'}" for s in state] + [f"{i}: {types.get(i, 'T')}" for i in inputs]
+    args = [f"{s}: {'resource' if resource else 'Ref(T)'}" for s in state] + [
+        f"{i}: {types.get(i, 'T')}" for i in inputs
+    ]
     name = f"{'Resource' if resource else ''}{'Sparse' if sparse else ''}Apply{rule.name}"
     attrs = [f"T: {NUMBER}", *(["Tindices: {int32, int64}"] if sparse else []), "use_locking: bool = false"]
     attrs += [rule.attrs] if rule.attrs else []
     op(
         f"{name}({', '.join(args)}) -> ({'' if resource else 'out: Ref(T)'}); {'; '.join(attrs)}",
-        shape=_shape_rule(len(state), inputs.index("grad" if "grad" in inputs else "delta") + len(state), resource, sparse),
+        shape=_shape_rule(
+            len(state), inputs.index("grad" if "grad" in inputs else "delta") + len(state), resource, sparse
+        ),
         stateful=True,
     )(_kernel(rule, state, inputs, resource, sparse))
     no_gradient(name)
@@ -223,7 +231,9 @@ def _kernel(rule: Rule, state: list[str], inputs: list[str], resource: bool, spa
         if sparse:
             indices = rest.pop(where)
             _check_rows(indices, rest[grad], arrays, ctx)
-            rows = [jnp.asarray(a).at[indices].get(mode="fill", fill_value=1, wrap_negative_indices=False) for a in arrays]
+            rows = [
+                jnp.asarray(a).at[indices].get(mode="fill", fill_value=1, wrap_negative_indices=False) for a in arrays
+            ]
         else:
             rows = arrays
             _check_shapes(rest[grad], refs, arrays, ctx)
@@ -247,7 +257,9 @@ def _kernel(rule: Rule, state: list[str], inputs: list[str], resource: bool, spa
 def _check_shapes(grad: Any, refs: Any, arrays: list[Any], ctx: Any) -> None:
     for ref, a in zip(refs, arrays, strict=True):
         if tuple(a.shape) != tuple(grad.shape):
-            raise ctx.fail(f"var and grad do not have the same shape: {ref.name} {_text(a.shape)} grad {_text(grad.shape)}")
+            raise ctx.fail(
+                f"var and grad do not have the same shape: {ref.name} {_text(a.shape)} grad {_text(grad.shape)}"
+            )
 
 
 def _check_rows(indices: Any, grad: Any, arrays: list[Any], ctx: Any) -> None:
@@ -259,7 +271,9 @@ def _check_rows(indices: Any, grad: Any, arrays: list[Any], ctx: Any) -> None:
     if grad.shape[0] != indices.shape[0]:
         raise ctx.fail("grad must be the same size as indices in the first dimension.")
     if tuple(grad.shape[1:]) != tuple(var.shape[1:]):
-        raise ctx.fail(f"var and grad must match in all dimensions but the first: {_text(var.shape)} and {_text(grad.shape)}")
+        raise ctx.fail(
+            f"var and grad must match in all dimensions but the first: {_text(var.shape)} and {_text(grad.shape)}"
+        )
     if known(indices):
         bad = np.flatnonzero((np.asarray(indices) < 0) | (np.asarray(indices) >= var.shape[0]))
         if bad.size:
