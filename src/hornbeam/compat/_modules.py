@@ -4,7 +4,7 @@ A row's value is either the name of a module of ours, which then *is* that modul
 for an attribute: 'tf:nn' (a namespace of the API), 'raw:' (raw ops under their snake-case names), 'hornbeam.core.graph' (the
 names of a module). Public namespaces (`tensorflow.nn`, `tensorflow.contrib.layers`, `tensorflow.compat.v1.train`) need no row:
 they come from the export table, and so does whatever an api module declares as `python.<path>.<name>`. Neither do
-`tensorflow.core.*_pb2`, which `hornbeam.proto` lists.
+`tensorflow.core.*_pb2`, which `hornbeam.proto` lists. Where `hornbeam.api` has a module of a row's last name, that is asked first.
 """
 
 from __future__ import annotations
@@ -280,11 +280,17 @@ def _table() -> dict[str, Plan]:
     from hornbeam.proto import PB2_MODULES
 
     rows: dict[str, Plan] = {f"tensorflow.{k}".rstrip("."): v for k, v in PUBLIC.items()}
-    rows.update({f"tensorflow.python.{k}": v for k, v in PYTHON.items()})
+    rows.update({f"tensorflow.python.{k}": _with_api_module(k, v) for k, v in PYTHON.items()})
     rows.update({f"tensorflow.python.ops.gen_{k}_ops": ("raw:",) for k in GENERATED})
     rows.update({f"tensorflow.contrib.{k}": v for k, v in CONTRIB.items()})
     rows.update({name: f"pb2:{name}" for name in PB2_MODULES})
     return rows
+
+
+def _with_api_module(path: str, row: Plan) -> Plan:
+    """TensorFlow's `python.ops.init_ops` is also our `hornbeam.api.init_ops`, helpers that are no API included."""
+    module = f"hornbeam.api.{path.rpartition('.')[2]}"
+    return (module, *row) if isinstance(row, tuple) and _exists(module) else row
 
 
 @cache
