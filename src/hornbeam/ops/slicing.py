@@ -11,7 +11,7 @@ import numpy as np
 from hornbeam.core.constant import constant_value, partial_vector
 from hornbeam.core.graph import InferenceContext
 from hornbeam.core.lazy import jnp, lax
-from hornbeam.core.registry import no_gradient, op, raw
+from hornbeam.core.registry import op, raw
 from hornbeam.core.tensor_shape import Shape
 from hornbeam.ops import shapes
 from hornbeam.ops.array import as_array, bad, dense, is_string, rank_of, shape_of, size_of
