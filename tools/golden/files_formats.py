@@ -32,6 +32,7 @@ np.zeros([2,2],np.float32) | np.float32(3) | np.array([1.,2.]) | np.zeros([0,3],
 np.complex64(1+2j) | np.array([1+2j,3],np.complex64) | [1+2j] | [True,False] | np.array([1,2],np.int16)
 np.array(5,np.int16) | np.array([[1,2],[3,3]],np.int8) | np.array('ab') | np.array([b'ab',b'c']) | np.float16(1.5)
 np.array(['ab','c'],object) | np.array([1,'x'],object) | np.array([1.5,2],np.float16) | np.int64(3) | [np.int64(3),1]
+np.array([1,2],np.uint16) | np.array([1,2],np.uint32) | np.array([1,2],np.uint8)
 [np.array([1,2]),np.array([3,4])] | [np.float32(1.5)] | bytearray(b'abc') | np.array([1,2,3,3,3,3],np.float32)
 3 ; dtype='float32', shape=[2,2] | [1,2] ; shape=[4] | [1,2] ; shape=[3], allow_broadcast=True | 1 ; shape=[]
 [1,2] ; shape=[2], verify_shape=True | [1,2] ; shape=[1,2], verify_shape=True | 'a' ; shape=[2,2] | [1] ; shape=[]

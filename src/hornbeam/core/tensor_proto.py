@@ -37,8 +37,8 @@ _FIELDS: dict[int, str] = {
     25: "float8_val",
 }
 
-# Two or more values of these go into tensor_content.
-_CONTENT_TYPES = frozenset({1, 2, 3, 4, 5, 6, 9, 11, 12, 13, 14, 15, 16, 17, 19, 22, 23, 24, 25})
+# Two or more values of these go into tensor_content. uint16 is not among them.
+_CONTENT_TYPES = frozenset({1, 2, 3, 4, 5, 6, 9, 11, 12, 13, 14, 15, 16, 19, 22, 23, 24, 25})
 
 
 def make_tensor_proto(
