@@ -56,14 +56,13 @@ BIAS = [
 ]
 
 TOP = [
-    case("TopK", F(3, 6), k=2),
     case("TopKV2", F(3, 6), K(3)),
     case("TopKV2", F(7), K(7)),
     case("TopKV2", F(2, 3, 6), K(1)),
     case("TopKV2", I(3, 9, hi=4), K(5)),
     case("TopKV2", I(3, 9, hi=4, t="uint8"), K(5)),
     case("TopKV2", F(3, 6), K(0), _grad=False),
-    case("TopKV2", F(3, 6), K(7), _error="ValueError"),
+    case("TopKV2", F(3, 6), 7, _error="InvalidArgumentError"),
     case("InTopK", F(5, 6), I(5, hi=6), k=3),
     case("InTopKV2", F(5, 6), I(5, hi=6, t="int64"), K(np.int64(2))),
     case(
@@ -107,7 +106,6 @@ CONVOLUTIONS = [
     conv("Conv2D", F(2, 4, 4, 3), F(3, 3, 3, 2, t="float32"), padding="VALID", **_T),
     conv("Conv2D", F(2, 7, 6, 3, t="float16"), F(3, 3, 3, 4, t="float16"), _rtol=2e-2, _atol=2e-2, _grad=False),
     conv("Conv2D", F(2, 5, 5, 3), F(3, 3, 2, 4), _error="InvalidArgumentError"),
-    conv("Conv2D", F(2, 2, 2, 3), F(3, 3, 3, 4), padding="VALID", _error="InvalidArgumentError"),
     *(
         conv("Conv2DBackpropInput", K(np.array([2, 7, 6, 3], np.int32)), F(3, 3, 3, 4), F(2, *o, 4), strides=s, padding=p, **_T)
         for s, p, o in ((1, "SAME", (7, 6)), (2, "SAME", (4, 3)), (1, "VALID", (5, 4)), (2, "VALID", (3, 2)))
@@ -137,10 +135,43 @@ CONVOLUTIONS = [
     conv("Conv3DBackpropInputV2", K(np.array([2, 5, 4, 3, 2], np.int32)), F(2, 2, 2, 2, 3), F(2, 5, 4, 3, 3), **_T),
     conv("Conv3DBackpropFilterV2", F(2, 5, 4, 3, 2), K(np.array([2, 2, 2, 2, 3], np.int32)), F(2, 5, 4, 3, 3), **_T),
     *(
-        case("Dilation2D", F(2, 7, 6, 3), F(3, 2, 3), strides=[1, s, s, 1], rates=[1, r, r, 1], padding=p, _rtol=1e-5)
+        case("Dilation2D", F(2, 7, 6, 3), F(3, 2, 3), strides=[1, s, s, 1], rates=[1, r, r, 1], padding=p, _rtol=1e-5, _zero=False)
         for s, r, p in ((1, 1, "SAME"), (2, 1, "VALID"), (1, 2, "SAME"), (2, 2, "VALID"))
     ),
-    case("Dilation2D", I(1, 5, 5, 2), I(2, 2, 2), strides=[1, 1, 1, 1], rates=[1, 1, 1, 1], padding="SAME"),
+    case("Dilation2D", I(1, 5, 5, 2), I(2, 2, 2), strides=[1, 1, 1, 1], rates=[1, 1, 1, 1], padding="SAME", _zero=False),
 ]
 
-CASES = [*ACTIVATIONS, *SOFTMAX, *BIAS, *TOP, *CONVOLUTIONS]
+
+
+def pool(name: str, *inputs: object, k: int | list[int], s: int | list[int], padding: str, **attrs: object) -> object:
+    rank = 5 if "3D" in name else 4
+    k = [1, *[k] * (rank - 2), 1] if isinstance(k, int) else k
+    s = [1, *[s] * (rank - 2), 1] if isinstance(s, int) else s
+    return case(name, *inputs, ksize=k, strides=s, padding=padding, **attrs)
+
+
+_GEOMETRIES = [(2, 2), (3, 2), (3, 1), (2, 3), ([1, 2, 3, 1], [1, 1, 2, 1])]
+POOLING = [
+    *(pool(o, F(2, *i, 3), k=k, s=s, padding=p) for o in ("MaxPool", "AvgPool") for i in ((6, 8), (7, 5)) for k, s in _GEOMETRIES
+      for p in ("SAME", "VALID")),
+    *(pool("MaxPool", I(2, 6, 6, 2, hi=3, t="float32" if t is None else t), k=k, s=s, padding="SAME")
+      for t in (None, "int32", "uint8") for k, s in ((2, 2), (3, 2), (3, 1))),
+    pool("MaxPool", F(2, 6, 6, 4), k=[1, 1, 1, 2], s=[1, 1, 1, 2], padding="VALID", _grad=False),
+    pool("MaxPool", F(2, 6, 6, 3), k=3, s=2, padding="EXPLICIT", explicit_paddings=[0, 0, 1, 0, 2, 1, 0, 0]),
+    pool("MaxPool", F(2, 6, 6, 3, t="float64"), k=3, s=2, padding="SAME"),
+    pool("AvgPool", F(2, 6, 6, 3, t="float64"), k=3, s=2, padding="SAME"),
+    pool("AvgPool", F(2, 6, 7, 3), k=[1, 6, 7, 1], s=1, padding="VALID"),
+    pool("MaxPool", F(2, 6, 7, 3), k=[1, 6, 7, 1], s=2, padding="VALID"),
+    case("MaxPoolV2", F(2, 6, 6, 3), K(np.array([1, 3, 2, 1], np.int32)), K(np.array([1, 2, 2, 1], np.int32)), padding="SAME"),
+    *(pool("MaxPoolGrad", I(2, 6, 6, 2, hi=3, t="float32"), F(2, *o, 2), F(2, *o, 2), k=k, s=s, padding=p)
+      for k, s, p, o in ((2, 2, "SAME", (3, 3)), (3, 2, "VALID", (2, 2)), (3, 1, "SAME", (6, 6)))),
+    *(pool("MaxPoolWithArgmax", F(2, 6, 7, 3), k=k, s=s, padding=p, include_batch_in_index=b)
+      for (k, s), p, b in (((2, 2), "SAME", False), ((3, 2), "SAME", True), ((3, 1), "VALID", False))),
+    pool("MaxPoolWithArgmax", F(2, 6, 6, 3), k=2, s=2, padding="VALID", Targmax=np.int32, _grad=False),
+    *(pool(o, F(2, 4, 5, 6, 2), k=k, s=s, padding=p) for o in ("MaxPool3D", "AvgPool3D") for k, s in ((2, 2), (3, 2), (2, 1))
+      for p in ("SAME", "VALID")),
+    *(pool(o, K(np.array([2, 6, 5, 3], np.int32)), F(2, *i, 3), k=k, s=s, padding=p, _zero=False) for o in ("AvgPoolGrad",)
+      for k, s, p, i in ((2, 2, "SAME", (3, 3)), (3, 2, "VALID", (2, 2)), (3, 1, "SAME", (6, 5)))),
+]
+
+CASES = [*POOLING, *ACTIVATIONS, *SOFTMAX, *BIAS, *TOP, *CONVOLUTIONS]

@@ -1,4 +1,7 @@
-"""Convolutions: Conv2D, DepthwiseConv2dNative, Conv3D and their backprops. The arithmetic is in `conv_lowering`; here are geometry and rules."""
+"""Convolutions: Conv2D, DepthwiseConv2dNative, Conv3D, their backprops, and morphological dilation.
+
+The arithmetic is in `conv_lowering`; here are geometry, shape rules and gradients.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +38,13 @@ def unlast(x: Any, first: bool) -> Any:
     return jnp.moveaxis(x, -1, 1) if first else x
 
 
-def output_size(n: int | None, k: int, stride: int, dilation: int, padding: bytes, explicit: tuple[int, int], fail: Any) -> Any:
-    """One dimension's (output size, (pad before, pad after)); None sizes stay None."""
+def output_size(
+    n: int | None, k: int, stride: int, dilation: int, padding: bytes, explicit: tuple[int, int], fail: Any = None
+) -> Any:
+    """One dimension's (output size, (pad before, pad after)); None sizes stay None.
+
+    While building (`fail` given) a window larger than the input is an error; a kernel gives no outputs, as TensorFlow does.
+    """
     span = (k - 1) * dilation + 1
     if padding == b"SAME":
         if n is None:
@@ -47,7 +55,11 @@ def output_size(n: int | None, k: int, stride: int, dilation: int, padding: byte
     lo, hi = explicit if padding == b"EXPLICIT" else (0, 0)
     if n is None:
         return None, (lo, hi)
-    if n + lo + hi < span and not (n + lo + hi == 0 and span == 1):
+    if fail is None and n + lo + hi - span + stride <= 0:
+        if n + lo + hi - span + stride <= -stride:
+            raise bad(f"Computed output size would be negative: input {n + lo + hi}, window {span}, stride {stride}")
+        return 0, (lo, hi)
+    if fail is not None and n + lo + hi < span:
         raise fail(f"Negative dimension size caused by subtracting {span} from {n + lo + hi}")
     return (n + lo + hi - span + stride) // stride, (lo, hi)
 
@@ -64,7 +76,7 @@ def window_of(
     s = spatial(strides, first)
     d = spatial(dilations, first) if dilations else (1,) * len(k)
     pairs = _pairs(explicit, first) if padding == b"EXPLICIT" else [(0, 0)] * len(k)
-    both = [output_size(*a, padding, p, bad) for a, p in zip(zip(size, k, s, d, strict=True), pairs, strict=True)]
+    both = [output_size(*a, padding, p) for a, p in zip(zip(size, k, s, d, strict=True), pairs, strict=True)]
     return Window(size, k, tuple(o for o, _ in both), s, d, tuple(p for _, p in both))
 
 
@@ -74,9 +86,7 @@ def _check_attrs(c: InferenceContext, rank: int, first: bool) -> None:
         if len(values) != rank:
             raise c.fail(f"Sliding window {name} field must specify {rank} dimensions, got {list(values)}")
         if values[0] != 1 or values[1 if first else rank - 1] != 1:
-            raise c.fail(
-                f"Current implementation does not yet support {name} in the batch and depth dimensions, got {list(values)}"
-            )
+            raise c.fail(f"{name} in the batch and depth dimensions are not supported, got {list(values)}")
         if min(values) < 1:
             raise c.fail(f"{name} must be positive, got {list(values)}")
 
@@ -176,8 +186,9 @@ def _check_output(dy: Any, n: int, window: Window, features: int) -> None:
 
 
 def backprop_input(
-    sizes: tuple[int, ...], w: Any, dy: Any, strides: Any, padding: bytes, explicit: Any, data_format: bytes, dilations: Any
-) -> Any:
+    sizes: tuple[int, ...], w: Any, dy: Any, strides: Any, padding: bytes, explicit: Any, data_format: bytes,
+    dilations: Any,
+) -> Any:  # fmt: skip
     first = channels_first(data_format)
     rank = len(strides)
     _check_ranks(rank, filter=w, out_backprop=dy)
@@ -194,8 +205,9 @@ def backprop_input(
 
 
 def backprop_filter(
-    x: Any, sizes: tuple[int, ...], dy: Any, strides: Any, padding: bytes, explicit: Any, data_format: bytes, dilations: Any
-) -> Any:
+    x: Any, sizes: tuple[int, ...], dy: Any, strides: Any, padding: bytes, explicit: Any, data_format: bytes,
+    dilations: Any,
+) -> Any:  # fmt: skip
     first = channels_first(data_format)
     _check_ranks(len(strides), input=x, out_backprop=dy)
     x, dy = last(x, first), last(dy, first)
@@ -210,8 +222,8 @@ def backprop_filter(
 _TYPES = "{half, bfloat16, float, double}"
 _TYPES_INT = "{half, bfloat16, float, double, int32}"
 _TAIL = (
-    "padding: {'SAME', 'VALID', 'EXPLICIT'}; explicit_paddings: list(int) = []; data_format: {'NHWC', 'NCHW'} = 'NHWC'; "
-    "dilations: list(int) = [1, 1, 1, 1]"
+    "padding: {'SAME', 'VALID', 'EXPLICIT'}; explicit_paddings: list(int) = []; "
+    "data_format: {'NHWC', 'NCHW'} = 'NHWC'; dilations: list(int) = [1, 1, 1, 1]"
 )
 _ATTRS_2D = f"strides: list(int); use_cudnn_on_gpu: bool = true; {_TAIL}"
 _CARRIED = ("strides", "padding", "explicit_paddings", "data_format", "dilations", "use_cudnn_on_gpu")

@@ -74,6 +74,45 @@ def unview(y: Any, window: Window, at: tuple[int, ...]) -> Any:
     return lax.pad(y, np.asarray(0, y.dtype), [*config, (0, 0, 0)])
 
 
+def scatter_sum(window: Window, arrays: list[tuple[Any, Any]], terms: Callable[[list[tuple[tuple[int, ...], Any]]], Any]) -> Any:
+    """The transpose of a sum over window positions, written as a gather, which XLA vectorises on the CPU and a sum of
+    interior-padded arrays it does not: [N, *input, C'] from `arrays`, (value [N, *output, C], padding value) each.
+
+    The input splits into phases by its coordinate modulo the stride; in a phase every window position meets the outputs shifted
+    by a constant. `terms` gets [(position, the arrays so shifted)] of one phase and returns their sum.
+    """
+    lows = [lo for lo, _ in window.pads]
+    blocks = [-(-(n + lo) // s) for n, lo, s in zip(window.input, lows, window.strides, strict=True)]
+    reach = [(k - 1) * d // s for k, d, s in zip(window.size, window.dilations, window.strides, strict=True)]
+    config = [(0, 0, 0), *((m, b - o, 0) for m, b, o in zip(reach, blocks, window.output, strict=True)), (0, 0, 0)]
+    padded = [lax.pad(a, np.asarray(v, a.dtype), config) for a, v in arrays]
+    padded = lax.optimization_barrier(padded)
+    by_phase: dict[tuple[int, ...], list[tuple[tuple[int, ...], Any]]] = {}
+    for at in window.offsets():
+        phase = tuple(a * d % s for a, d, s in zip(at, window.dilations, window.strides, strict=True))
+        shift = [a * d // s for a, d, s in zip(at, window.dilations, window.strides, strict=True)]
+        start = [m - b for m, b in zip(reach, shift, strict=True)]
+        stop = [a + b for a, b in zip(start, blocks, strict=True)]
+        views = [lax.slice(a, (0, *start, 0), (a.shape[0], *stop, a.shape[-1])) for a in padded]
+        by_phase.setdefault(phase, []).append((at, views))
+    sums = {phase: terms(parts) for phase, parts in by_phase.items()}
+    zero = jnp.zeros_like(next(iter(sums.values())))
+
+    def interleaved(prefix: tuple[int, ...]) -> Any:
+        axis = len(prefix)
+        if axis == window.rank:
+            return sums.get(prefix, zero)
+        parts = [interleaved((*prefix, r)) for r in range(window.strides[axis])]
+        if len(parts) == 1:
+            return parts[0]
+        joined = jnp.stack(parts, axis + 2)
+        return joined.reshape(*joined.shape[: axis + 1], -1, *joined.shape[axis + 3 :])
+
+    full = interleaved(())
+    stop = [lo + n for lo, n in zip(lows, window.input, strict=True)]
+    return lax.slice(full, (0, *lows, 0), (full.shape[0], *stop, full.shape[-1]))
+
+
 def _numbers(rank: int, lhs: str = "N{}C", rhs: str = "{}IO", out: str = "N{}C") -> Any:
     spatial = "DHW"[-rank:] if rank <= 3 else "".join(chr(ord("a") + i) for i in range(rank))
     return (lhs.format(spatial), rhs.format(spatial), out.format(spatial))
@@ -190,8 +229,23 @@ def transposed(w: Any, window: Window) -> tuple[Any, Window]:
 
 
 def im2col_input(w: Any, dy: Any, window: Window, groups: int) -> Any:
-    back, turned = transposed(w, window)
-    return im2col_forward(dy, back, turned, groups)
+    if window.unit_stride:
+        back, turned = transposed(w, window)
+        return im2col_forward(dy, back, turned, groups)
+    n, channels = dy.shape[0], w.shape[-2]
+
+    def terms(parts: Any) -> Any:
+        p = jnp.concatenate([views[0] for _, views in parts], axis=-1)
+        filters = jnp.concatenate([w[at].T for at, _ in parts], axis=0)
+        return jnp.dot(p.reshape(-1, p.shape[-1]), filters).reshape(*p.shape[:-1], channels)
+
+    def part(dy: Any) -> Any:
+        return scatter_sum(window, [(dy, 0)], terms)
+
+    t = _tile(n, _row_bytes(dy, window))
+    if t == n:
+        return part(dy)
+    return lax.map(part, dy.reshape(n // t, t, *dy.shape[1:])).reshape(n, *window.input, channels)
 
 
 def im2col_filter(x: Any, dy: Any, window: Window, groups: int) -> Any:
@@ -259,26 +313,16 @@ def depthwise_forward(x: Any, w: Any, window: Window) -> Any:
 def depthwise_input(w: Any, dy: Any, window: Window) -> Any:
     channels, multiplier = w.shape[-2:]
 
-    def gathered(part: Any) -> Any:
-        return part if multiplier == 1 else part.reshape(*part.shape[:-1], channels, multiplier).sum(-1, dtype=part.dtype)
+    def terms(parts: Any) -> Any:
+        total: Any = None
+        for at, (view,) in parts:
+            term = view * w[at].reshape(-1)
+            total = term if total is None else total + term
+        if multiplier == 1:
+            return total
+        return total.reshape(*total.shape[:-1], channels, multiplier).sum(-1, dtype=total.dtype)
 
-    dx: Any = None
-    if window.unit_stride:
-        pads = []
-        for n, o, span, (lo, _) in zip(window.input, window.output, window.span, window.pads, strict=True):
-            before = span - 1 - lo
-            pads.append((before, n + span - 1 - before - o))
-        turned = Window(window.output, window.size, window.input, window.strides, window.dilations, tuple(pads))
-        padded = pad(dy, turned)
-        for at in window.offsets():
-            back = tuple(k - 1 - a for k, a in zip(window.size, at, strict=True))
-            part = turned.view(padded, at) * w[back].reshape(-1)
-            dx = part if dx is None else dx + part
-        return gathered(dx)
-    for at in window.offsets():
-        part = unview(gathered(dy * w[at].reshape(-1)), window, at)
-        dx = part if dx is None else dx + part
-    return dx
+    return scatter_sum(window, [(dy, 0)], terms)
 
 
 def depthwise_filter(x: Any, dy: Any, window: Window) -> Any:
