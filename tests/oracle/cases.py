@@ -6,12 +6,13 @@ inputs (for a list argument), or a recipe:
     F(2, 3)                     float32 normal numbers of that shape;  F(2, 3, t="float64", lo=0.1, hi=2) uniform ones
     I(4, lo=0, hi=5)            int32 numbers in [lo, hi);  I(4, t="int64")
     B(2, 3)                     booleans
-    K(value)                    fed as a Const node, not as a placeholder: axes, shapes (any of the above inside)
+    K(value)                    fed as a Const node, not as a placeholder: axes, shapes (any of the above inside; a list is int32)
     S("a", "b")                 a vector of strings
 
 Options of a row begin with an underscore: `_rtol`, `_atol`, `_grad=False` (no gradient comparison), `_error="InvalidArgumentError"`
 (TensorFlow raises this), `_values=False` (only dtypes and shapes are compared: random ops), `_check=f` (a function of the list of outputs: what is
-compared instead of them, e.g. where signs are free), `_unknown=False` (skip the run with placeholders of unknown shape).
+compared instead of them, e.g. where signs are free), `_unknown=False` (skip the run with placeholders of unknown shape), `_zero=False`
+(skip the run with empty inputs), `_ys=[0]` (the outputs to differentiate).
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def strings(values: Any) -> np.ndarray[Any, Any]:
 def resolve(value: Any, rng: np.random.Generator) -> Any:
     """A recipe as data: arrays, K(array) or lists of them."""
     if isinstance(value, K):
-        return K(resolve(value.value, rng))
+        inner = value.value
+        return K(resolve(np.array(inner, np.int32) if isinstance(inner, list) else inner, rng))
     if isinstance(value, Recipe):
         return value.make(rng)
     if isinstance(value, list):

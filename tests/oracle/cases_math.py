@@ -13,12 +13,13 @@ nan, inf = np.nan, np.inf
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -2.5, 3.5, inf, -inf, nan], np.float32)
 
 
-def _unary(names: str, lo: float | None = None, hi: float | None = None, **options: Any) -> list[Any]:
-    """float32 and float64 rows over [lo, hi), and a half row."""
+def _unary(names: str, lo: float | None = None, hi: float | None = None, half: bool = True, **options: Any) -> list[Any]:
+    """float32 and float64 rows over [lo, hi), and a half row where TensorFlow's CPU has a kernel for it."""
     rows = []
     for n in names.split():
         rows += [case(n, F(2, 5, lo=lo, hi=hi), **options), case(n, F(7, t="float64", lo=lo, hi=hi), **options)]
-        rows += [case(n, F(4, t="float16", lo=lo, hi=hi), **{"_unknown": False, **options})]
+        if half:
+            rows += [case(n, F(4, t="float16", lo=lo, hi=hi), **{"_unknown": False, **options})]
     return rows
 
 
@@ -26,7 +27,7 @@ UNARY = [
     *_unary("Abs Neg Sign Square Sigmoid Tanh Exp Expm1 Sin Cos Atan Sinh Cosh Asinh Erf Erfc"),
     *_unary("Sqrt Rsqrt Reciprocal Inv Log Log1p", 0.1, 4.0),
     *_unary("Tan", -1.2, 1.2), *_unary("Asin Acos Atanh", -0.9, 0.9), *_unary("Acosh", 1.1, 5.0),
-    *_unary("Floor Ceil Rint Round", -4, 4),
+    *_unary("Floor Ceil Round", -4, 4), *_unary("Rint", -4, 4, half=False),
     *[case(n, F(3, t=t)) for n in "Neg Square Sigmoid Tanh Exp Sin Cos Sinh Cosh Reciprocal Inv Sqrt Rsqrt Log Asin Acos Atan Sign".split()
       for t in ("complex64", "complex128")],
     *[case(n, SPECIAL, _grad=False) for n in
@@ -47,9 +48,12 @@ UNARY = [
 
 _CASTABLE = np.array([0, 1, -1, 2.5, -2.5, 127.9, 300, -300, 70000, 3e9, -3e9, 1e19, 2e19, -1e19, inf, -inf, nan], np.float64)
 _TYPES = "float32 float64 float16 bfloat16 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool complex64 complex128".split()
+# what float64 (and for 32 and 64 bits float32) outside their range become depends on where in the tensor it stands: not compared
+_NARROW = "int8 int16 uint8 uint16 uint32 uint64".split()
 CASTS = [
-    *[case("Cast", _CASTABLE, DstT=t, _unknown=False, _zero=False) for t in _TYPES],
-    *[case("Cast", _CASTABLE.astype(np.float32), DstT=t, _unknown=False, _zero=False) for t in _TYPES],
+    *[case("Cast", _CASTABLE, DstT=t, _unknown=False, _zero=False) for t in _TYPES if t not in _NARROW],
+    *[case("Cast", _CASTABLE.astype(np.float32), DstT=t, _unknown=False, _zero=False) for t in _TYPES if t not in ("uint32", "uint64")],
+    *[case("Cast", np.array([0, 1, 2.5, 100.9, 126.99], f), DstT=t, _unknown=False, _zero=False) for t in _NARROW for f in ("float32", "float64")],
     *[case("Cast", np.array([0, 1, -1, 300, 70000, -2**31, 2**31 - 1], np.int32), DstT=t, _unknown=False, _zero=False) for t in _TYPES],
     *[case("Cast", B(4), DstT=t, _unknown=False, _zero=False) for t in ("float32", "int32", "uint8", "bool", "complex64")],
     *[case("Cast", F(4, t="complex64"), DstT=t, _unknown=False, _zero=False) for t in ("float32", "complex128", "float64")],
@@ -88,8 +92,8 @@ BINARY = [
     case("Mul", np.array([2**31 - 1, -2**31, 65536], np.int32), np.array([2, -1, 65536], np.int32)),
     case("Add", S("a", "b"), S("c", "d")), case("Add", S("a", "b"), "x"),
     case("Equal", S("a", "b"), S("a", "d")), case("NotEqual", S("a", "b"), "b"), case("Equal", B(4), B(4)),
-    case("Equal", F(2), F(3), incompatible_shape_error=False, _zero=False), case("NotEqual", F(2), F(3), incompatible_shape_error=False, _zero=False),
-    case("Equal", F(2), F(2), incompatible_shape_error=False),
+    case("Equal", F(2), F(3), incompatible_shape_error=False, _zero=False, _unknown=False), case("NotEqual", F(2), F(3), incompatible_shape_error=False, _zero=False, _unknown=False),
+    case("Equal", F(2), F(2), incompatible_shape_error=False, _unknown=False),
     case("Equal", SPECIAL, SPECIAL), case("Less", SPECIAL, SPECIAL[::-1].copy()),
     *[case(n, SPECIAL, SPECIAL[::-1].copy(), _grad=False) for n in
       "Maximum Minimum MulNoNan DivNoNan Xlogy Xdivy Atan2 RealDiv FloorDiv FloorMod SquaredDifference".split()],
@@ -117,13 +121,13 @@ BINARY = [
 ]
 
 SPECIAL_FUNCTIONS = [
-    *_unary("Erfinv", -0.95, 0.95, _rtol=2e-5), *_unary("Ndtri", 0.05, 0.95, _rtol=2e-5),
-    *_unary("Lgamma Digamma", 0.2, 5.0, _rtol=5e-5, _atol=5e-6),
+    *_unary("Erfinv", -0.95, 0.95, half=False, _rtol=2e-5), *_unary("Ndtri", 0.05, 0.95, half=False, _rtol=2e-5),
+    *_unary("Lgamma Digamma", 0.2, 5.0, half=False, _rtol=5e-5, _atol=5e-6),
     case("Lgamma", np.float32([-0.5, -1.5, 1, 2, 0, inf]), _grad=False, _rtol=5e-5), case("Digamma", np.float32([-0.5, -1.5, 1]), _grad=False, _rtol=5e-5),
     *_unary("BesselI0 BesselI0e BesselI1 BesselI1e", -3, 3, _rtol=1e-5),
     *_unary("BesselJ0 BesselJ1", -5, 5, _rtol=1e-4, _atol=1e-6), *_unary("BesselY0 BesselY1 BesselK0 BesselK0e BesselK1 BesselK1e", 0.3, 5, _rtol=1e-4, _atol=1e-6),
     *[case(n, np.float64([0.0, 1.0])) for n in "BesselI0 BesselI1 BesselI1e BesselJ1".split()],
-    *_unary("Dawsn FresnelCos FresnelSin", -2, 2, _rtol=1e-4, _atol=1e-6), *_unary("Expint Spence", 0.2, 3, _rtol=1e-4, _atol=1e-6),
+    *_unary("Dawsn FresnelCos FresnelSin", -2, 2, half=False, _rtol=1e-4, _atol=1e-6), *_unary("Expint Spence", 0.2, 3, half=False, _rtol=1e-4, _atol=1e-6),
     case("Spence", np.float64([1.0, 0.5])),
     *[case(n, F(2, 3, t=t, lo=0.5, hi=4), F(3, t=t, lo=0.3, hi=4), _rtol=1e-4 if t == "float32" else 1e-9, _atol=1e-6) for n in
       ("Igamma", "Igammac") for t in ("float32", "float64")],
@@ -151,7 +155,7 @@ REDUCTIONS = [
     case("Prod", np.float32([[1, 0, 3], [0, 0, 2], [1, 2, 3]]), K([1])), case("Prod", np.float32([[1, 0, 3], [0, 0, 2]]), K([0, 1])),
     *[case(n, np.zeros((0, 3), np.float32), K([0]), _grad=False) for n in ("Sum", "Mean", "Max", "Min", "Prod")],
     *[case(n, np.zeros((2, 0), np.int32), K([1])) for n in ("Sum", "Max", "Min", "Prod")],
-    case("Sum", F(2, 3), K([2]), _error="ValueError"),
+    case("Sum", F(2, 3), K([2]), _error="InvalidArgumentError"),
     *[case(n, F(3, 4), K(a)) for n in ("ArgMax", "ArgMin") for a in (0, 1, -1)],
     case("ArgMax", F(3, 4), K(0), output_type="int32"), case("ArgMin", I(3, 4, t="int64"), K(1), output_type="int32"),
     case("ArgMax", np.float32([[1, 3, 3], [2, 2, 2]]), K(1)), case("ArgMin", np.float32([[1, 1, 3], [2, 2, 2]]), K(1)), case("ArgMax", F(3, 4), np.array(1, np.int32), _zero=False),
@@ -200,6 +204,16 @@ def _signless(outputs: list[Any]) -> list[Any]:
     return [np.abs(o) for o in outputs]
 
 
+def _first(outputs: list[Any]) -> list[Any]:
+    return outputs[:1]
+
+
+def _thin(outputs: list[Any]) -> list[Any]:
+    """Without the vectors that complete a basis: those are free."""
+    n = outputs[0].shape[-1]
+    return [np.abs(o[..., :n]) for o in outputs]
+
+
 _NUMERIC = {"_rtol": 1e-4, "_atol": 1e-5, "_zero": False}
 LINALG = [
     *[case("MatMul", F(*((3, 2) if ta else (2, 3))), F(*((4, 3) if tb else (3, 4))), transpose_a=ta, transpose_b=tb) for ta in (False, True) for tb in (False, True)],
@@ -214,11 +228,11 @@ LINALG = [
     case("Cross", F(3), F(3), _zero=False), case("Cross", F(2, 3), F(2, 3)), case("Cross", I(2, 3, t="int32"), I(2, 3, t="int32")),
     *[case("Cholesky", _positive(3, t), **_NUMERIC) for t in ("float32", "float64", "complex128")], case("Cholesky", _positive(3, "float32", 2), **_NUMERIC),
     case("CholeskyGrad", np.linalg.cholesky(_positive(3, "float64")), F(3, 3, t="float64"), **_NUMERIC),
-    *[case("Qr", F(*s, t="float64"), full_matrices=f, _check=_signless, **_NUMERIC, _grad=g) for s, f, g in (((3, 3), False, True), ((4, 2), False, True), ((2, 4), False, True), ((4, 2), True, False), ((2, 3, 3), False, True))],
-    *[case("Svd", F(*s, t="float64"), full_matrices=f, _check=_signless, **_NUMERIC, _grad=False) for s, f in (((3, 3), False), ((4, 2), False), ((2, 4), False), ((4, 2), True), ((2, 3, 3), False))],
-    *[case("Svd", F(*s, t="float64"), compute_uv=False, **_NUMERIC) for s in ((3, 3), (4, 2), (2, 4))], case("Svd", F(3, 2), compute_uv=False, **_NUMERIC),
-    case("SelfAdjointEigV2", _positive(3, "float64"), _check=_signless, **_NUMERIC, _grad=False), case("SelfAdjointEigV2", _positive(3, "float64"), compute_v=False, **_NUMERIC),
-    case("SelfAdjointEigV2", _positive(3, "float64", 2), compute_v=False, **_NUMERIC), case("SelfAdjointEig", _positive(3, "float64"), _check=_signless, **_NUMERIC, _grad=False),
+    *[case("Qr", F(*s, t="float64"), full_matrices=f, _unknown=False, _check=_signless, **_NUMERIC, _grad=g) for s, f, g in (((3, 3), False, True), ((4, 2), False, True), ((2, 4), False, True), ((4, 2), True, False), ((2, 3, 3), False, True))],
+    *[case("Svd", F(*s, t="float64"), full_matrices=f, _check=_thin if f else _signless, **_NUMERIC, _grad=False) for s, f in (((3, 3), False), ((4, 2), False), ((2, 4), False), ((4, 2), True), ((2, 3, 3), False))],
+    *[case("Svd", F(*s, t="float64"), compute_uv=False, _check=_first, _ys=[0], **_NUMERIC) for s in ((3, 3), (4, 2), (2, 4))], case("Svd", F(3, 2), compute_uv=False, _check=_first, _ys=[0], **_NUMERIC),
+    case("SelfAdjointEigV2", _positive(3, "float64"), _check=_signless, **_NUMERIC, _grad=False), case("SelfAdjointEigV2", _positive(3, "float64"), compute_v=False, _check=_first, _ys=[0], **_NUMERIC),
+    case("SelfAdjointEigV2", _positive(3, "float64", 2), compute_v=False, _check=_first, _ys=[0], **_NUMERIC),
     case("Eig", _positive(3, "float64"), compute_v=False, Tout="complex128", _check=lambda o: [np.sort(np.abs(o[0]))], **_NUMERIC, _grad=False),
     case("Lu", F(3, 3, t="float64"), **_NUMERIC, _grad=False), case("Lu", F(2, 3, 3), output_idx_type="int64", **_NUMERIC, _grad=False),
     *[case("MatrixInverse", _positive(3, t), adjoint=a, **_NUMERIC) for t in ("float64", "complex128") for a in (False, True)], case("MatrixInverse", F(2, 2, 2, t="float64"), adjoint=True, **_NUMERIC),
@@ -227,9 +241,9 @@ LINALG = [
     *[case("MatrixSolve", _positive(3, t), F(3, 2, t=t), adjoint=a, **_NUMERIC) for t in ("float64", "complex128") for a in (False, True)],
     *[case("MatrixTriangularSolve", _positive(3, t), F(3, 2, t=t), adjoint=a, lower=l, **_NUMERIC) for t in ("float64", "complex128") for a in (False, True) for l in (False, True)],
     case("MatrixTriangularSolve", _positive(3, "float64"), F(2, 3, 2, t="float64"), **_NUMERIC),
-    case("MatrixSolveLs", F(4, 2, t="float64"), F(4, 3, t="float64"), K(np.float64(0.1)), **_NUMERIC), case("MatrixSolveLs", F(2, 4, t="float64"), F(2, 3, t="float64"), K(np.float64(0.1)), _unknown=False, **_NUMERIC),
+    case("MatrixSolveLs", F(4, 2, t="float64"), F(4, 3, t="float64"), K(np.float64(0.1)), _unknown=False, **_NUMERIC), case("MatrixSolveLs", F(2, 4, t="float64"), F(2, 3, t="float64"), K(np.float64(0.1)), _unknown=False, **_NUMERIC),
     case("MatrixSolveLs", F(4, 2, t="float64"), F(4, 3, t="float64"), K(np.float64(0.0)), fast=False, _grad=False, **_NUMERIC),
-    case("MatrixExponential", F(3, 3, t="float64"), **_NUMERIC), case("MatrixLogarithm", _positive(3, "complex128"), **_NUMERIC), case("MatrixSquareRoot", _positive(3, "float64"), **_NUMERIC),
+    case("MatrixLogarithm", _positive(3, "complex128"), **_NUMERIC), case("MatrixSquareRoot", _positive(3, "float64"), _unknown=False, **_NUMERIC),
 ]
 
 FFT = [

@@ -139,7 +139,8 @@ def build(c: Case, mode: str = "static", inputs: list[Any] | None = None, graph:
         outputs = b.graph.get_operation_by_name(f"{prefix}op").outputs
         del out
         b.outputs = [t.name for t in outputs]
-        b.ys = [t.name for t in outputs if t.dtype.is_floating or t.dtype.is_complex]
+        chosen = c.options.get("ys", range(len(outputs)))
+        b.ys = [t.name for i, t in enumerate(outputs) if i in chosen and (t.dtype.is_floating or t.dtype.is_complex)]
     return b
 
 

@@ -41,8 +41,8 @@ def _equality_shape(c: InferenceContext) -> list[Shape]:
         out = shapes.broadcast_shapes(a, b)
     except ValueError:
         return [()]
-    certain = out is not None and None not in a and None not in b
-    return [out if certain or a == () or b == () else None]
+    certain = a == () or b == () or None not in (*a, *b)  # sizes that do not fit make the result a scalar
+    return [out if certain else None]
 
 
 def _equality(name: str, kernel: Callable[[Any, Any], Any], if_incompatible: bool) -> OpSpec:

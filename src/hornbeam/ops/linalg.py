@@ -11,7 +11,7 @@ from hornbeam.core import dtypes, errors
 from hornbeam.core.gradients import needed_inputs
 from hornbeam.core.graph import InferenceContext, Tensor
 from hornbeam.core.lazy import jax, jnp, lax
-from hornbeam.core.registry import no_gradient, op, raw
+from hornbeam.core.registry import op, raw
 from hornbeam.core.tensor_shape import Shape
 from hornbeam.ops import shapes
 from hornbeam.ops.broadcasting import BroadcastGradientArgs, conj, like, sum_axes, summed_axes
@@ -650,7 +650,6 @@ MatrixLogarithm = op("MatrixLogarithm(input: T) -> (output: T); T: {complex64, c
     _each_matrix("logm")
 )
 MatrixSquareRoot = op(f"MatrixSquareRoot(input: T) -> (output: T); {_MATRIX}", shape=_same_square, host=True)(_each_matrix("sqrtm"))
-no_gradient("MatrixExponential", "MatrixLogarithm")
 
 
 @MatrixSquareRoot.gradient

@@ -86,8 +86,8 @@ ReciprocalGrad = grad_of_unary("ReciprocalGrad", FLOAT_COMPLEX, lambda y, dy: -d
 InvGrad = grad_of_unary("InvGrad", FLOAT_COMPLEX, lambda y, dy: -dy * xp.conj(y * y))
 SqrtGrad = grad_of_unary("SqrtGrad", FLOAT_COMPLEX, lambda y, dy: dy * scalar(0.5, y) / xp.conj(y))
 RsqrtGrad = grad_of_unary("RsqrtGrad", FLOAT_COMPLEX, lambda y, dy: dy * scalar(-0.5, y) * xp.conj(y * y * y))
-SigmoidGrad = grad_of_unary("SigmoidGrad", FLOAT_COMPLEX, lambda y, dy: dy * xp.conj(y) * (scalar(1, y) - xp.conj(y)))
-TanhGrad = grad_of_unary("TanhGrad", FLOAT_COMPLEX, lambda y, dy: dy * (scalar(1, y) - xp.conj(y) * xp.conj(y)))
+SigmoidGrad = grad_of_unary("SigmoidGrad", FLOAT_COMPLEX, lambda y, dy: dy * y * (scalar(1, y) - y))
+TanhGrad = grad_of_unary("TanhGrad", FLOAT_COMPLEX, lambda y, dy: dy * (scalar(1, y) - y * y))
 
 Abs.gradient(lambda op, g: [Mul(g, Sign(op.inputs[0]))])
 Neg.gradient(lambda op, g: [Neg(g)])
@@ -97,8 +97,8 @@ Inv.gradient(lambda op, g: [InvGrad(op.outputs[0], g)])
 Square.gradient(lambda op, g: [Mul(g, Mul(conj(op.inputs[0]), like(2, g)))])
 Sqrt.gradient(lambda op, g: [SqrtGrad(op.outputs[0], g)])
 Rsqrt.gradient(lambda op, g: [RsqrtGrad(op.outputs[0], g)])
-Sigmoid.gradient(lambda op, g: [SigmoidGrad(op.outputs[0], g)])
-Tanh.gradient(lambda op, g: [TanhGrad(op.outputs[0], g)])
+Sigmoid.gradient(lambda op, g: [SigmoidGrad(conj(op.outputs[0]), g)])
+Tanh.gradient(lambda op, g: [TanhGrad(conj(op.outputs[0]), g)])
 
 
 def _second_reciprocal(again: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from hornbeam.core.registry import OpSpec, no_gradient, op, raw
 from hornbeam.core.tensor_shape import Shape
 from hornbeam.ops import shapes
 from hornbeam.ops.broadcasting import conj, like
-from hornbeam.ops.math import AddV2, Mul, RealDiv
+from hornbeam.ops.math import AddV2, Mul, RealDiv, scalar
 from hornbeam.ops.xp import ints, known, static, xp
 
 _INDEX = "Tidx: {int32, int64} = int32"
@@ -58,11 +58,13 @@ _ORDERED = (
 
 
 def _mean(x, axes, keepdims):
-    if np.dtype(x.dtype).kind not in "iu":
+    kind, count = np.dtype(x.dtype).kind, int(np.prod([x.shape[a] for a in axes], dtype=np.int64))
+    if kind not in "iuc" and count:
         return xp.mean(x, axis=axes, keepdims=keepdims, dtype=x.dtype)
     total = xp.sum(x, axis=axes, keepdims=keepdims, dtype=x.dtype)
-    count = np.asarray(int(np.prod([x.shape[a] for a in axes], dtype=np.int64)), x.dtype)
-    return raw_kernel("TruncateDiv")(total, count) if count else total
+    if not count:
+        return total if kind in "iuc" else xp.full(total.shape, np.nan, x.dtype)
+    return total / scalar(count, x) if kind == "c" else raw_kernel("TruncateDiv")(total, scalar(count, x))
 
 
 def raw_kernel(name: str) -> Any:
@@ -105,7 +107,6 @@ Min = reduction("Min", _ORDERED, _extreme("min", highest), numpy=True)
 All = reduction("All", "", lambda x, a, k: xp.all(x, axis=a, keepdims=k), numpy=True)
 Any_ = reduction("Any", "", lambda x, a, k: xp.any(x, axis=a, keepdims=k), numpy=True)
 EuclideanNorm = reduction("EuclideanNorm", _NUMBER, _euclidean_norm)
-no_gradient("All", "Any")
 
 
 # --- their gradients -------------------------------------------------------------------------------------------------------------------------
@@ -510,6 +511,3 @@ def DenseBincount(input, size, weights, T, binary_output):
     if weights.size:
         return jax.vmap(lambda v, w: _bincount(v, n, w, T.np, binary_output))(jnp.asarray(input), jnp.asarray(weights))
     return jax.vmap(lambda v: _bincount(v, n, np.empty(0, T.np), T.np, binary_output))(jnp.asarray(input))
-
-
-no_gradient("Bucketize", "HistogramFixedWidth", "Bincount", "DenseBincount")
