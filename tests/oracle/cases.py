@@ -136,4 +136,6 @@ def load(family: str) -> list[Case]:
 
 
 def families() -> list[str]:
-    return sorted(p.stem.removeprefix("cases_") for p in Path(__file__).parent.glob("cases_*.py"))
+    """The families that have a table of rows."""
+    names = sorted(p.stem.removeprefix("cases_") for p in Path(__file__).parent.glob("cases_*.py"))
+    return [n for n in names if hasattr(importlib.import_module(f"{__package__}.cases_{n}"), "CASES")]
