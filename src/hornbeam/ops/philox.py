@@ -384,11 +384,13 @@ def numpy_truncated_normal(dtype: Any, stream: Stream, n: int) -> np.ndarray:
     per = source.per_group
     groups, reserved = -(-n // per), RESERVED * per // 4
     out = np.empty((groups, per), source.dtype())
+
+    whole = np.dtype(f"uint{8 * per}")  # a row of booleans seen as one number
     for start, part in _chunks(source, out):
         local = stream.skip(start * reserved)
         _fill(source, local, reserved, part)
         within = np.abs(part) < _CUT
-        late = np.flatnonzero(~within.all(axis=1))
+        late = np.flatnonzero(within.view(whole)[:, 0] != np.ones(per, bool).view(whole))
         values, within, used = part[late], within[late], 1
         while len(late):
             more = source.numpy(numpy_bits_at(local, late.astype(np.uint64) * np.uint64(reserved) + np.uint64(used)))
