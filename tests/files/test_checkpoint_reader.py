@@ -12,6 +12,7 @@ from hornbeam.core import dtypes, errors
 from hornbeam.files.bundle import BundleWriter
 from hornbeam.files.checkpoint_reader import NewCheckpointReader, list_variables, load_checkpoint, load_variable
 from hornbeam.files.checkpoint_state import update_checkpoint_state
+from hornbeam.files.checkpoint_v1 import V1Reader, V1Writer
 from hornbeam.files.tensor_slice import TensorSlice
 
 from .support import GOLDEN, SHARED_MODELS
@@ -58,6 +59,26 @@ def test_debug_strings() -> None:
     assert NewCheckpointReader(str(GOLDEN / "v1_slices")).debug_string() == (
         b"p (DT_FLOAT) [4,6], 2 slices\nzeros (DT_FLOAT) [100]\n"
     )
+
+
+@pytest.mark.parametrize("checkpoint", ["v1", "v1_slices"])
+def test_v1_is_written_with_tensorflows_bytes(tmp_path: Path, checkpoint: str) -> None:
+    with V1Reader(str(GOLDEN / checkpoint)) as reader, V1Writer(str(tmp_path / "c")) as writer:
+        for name in reversed(reader.keys()):
+            tensor = reader.tensor(name)
+            for slice_, _ in tensor.slices:
+                writer.add_slice(name, tensor.shape, slice_, reader.read_slice(name, slice_), tensor.dtype)
+    assert (tmp_path / "c").read_bytes() == (GOLDEN / checkpoint).read_bytes()
+
+
+def test_what_v1_cannot_hold_is_refused(tmp_path: Path) -> None:
+    writer = V1Writer(str(tmp_path / "c"))
+    writer.add("a", MATRIX)
+    with pytest.raises(errors.UnimplementedError, match="uint64"):
+        writer.add("b", np.uint64(3))
+    with pytest.raises(errors.InvalidArgumentError, match="duplicate key: a"):
+        writer.add("a", MATRIX)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_v1_in_several_files(tmp_path: Path) -> None:

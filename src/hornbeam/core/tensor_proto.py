@@ -371,6 +371,11 @@ def _from_content(tensor: Any, dtype: DType, dims: tuple[int, ...], size: int) -
     return np.frombuffer(content, dtype.np).reshape(dims)
 
 
+def fill_values(tensor: Any, array: np.ndarray, dtype: DType) -> None:
+    """Puts the values of an array into the repeated field for `dtype`, one by one; inverse of `field_values`."""
+    _fill(tensor, array, array, dtype, content=False)
+
+
 def field_values(tensor: Any, dtype: DType) -> np.ndarray:
     """The values of the repeated field that holds tensors of `dtype`, as a flat array, whatever the declared shape."""
     enum = dtype.as_datatype_enum

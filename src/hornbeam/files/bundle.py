@@ -318,14 +318,14 @@ class BundleWriter:
 
     def add(self, name: str, value: Any, dtype: Any = None) -> None:
         """Adds a tensor; `dtype` where the array does not tell it (quantised types). Raises InvalidArgumentError."""
-        self._append(self._key(name), *_stored_form(name, value, dtype))
+        self._append(self._key(name), *stored_form(name, value, dtype))
 
     def add_slice(self, name: str, shape: Sequence[int], slice_: TensorSlice, value: Any, dtype: Any = None) -> None:
         """Adds one slice of the tensor `name`, whose full shape is `shape`."""
         if slice_.is_full(shape):
             self.add(name, value, dtype)
             return
-        array, kind = _stored_form(name, value, dtype)
+        array, kind = stored_form(name, value, dtype)
         if array.shape != slice_.shape(shape):
             raise errors.InvalidArgumentError(
                 None,
@@ -481,7 +481,7 @@ def _set_shape(entry: Any, shape: Sequence[int]) -> None:
         entry.shape.dim.add(size=d)
 
 
-def _stored_form(name: str, value: Any, dtype: Any) -> tuple[np.ndarray, DType]:
+def stored_form(name: str, value: Any, dtype: Any) -> tuple[np.ndarray, DType]:
     """The tensor as a contiguous little-endian array and the type to record."""
     array = np.asarray(value)
     try:

@@ -1,10 +1,11 @@
-"""Checkpoint V1, read only: tables whose values are SavedTensorSlices, one file or several that share the slices."""
+"""Checkpoint V1: tables whose values are SavedTensorSlices, one file or several that share the slices."""
 
 from __future__ import annotations
 
 import glob
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 from hornbeam import proto
 from hornbeam.core import dtypes, errors
 from hornbeam.core.dtypes import DType
-from hornbeam.core.tensor_proto import field_values
-from hornbeam.files.bundle import no_such_checkpoint
-from hornbeam.files.table import TableReader
+from hornbeam.core.tensor_proto import field_values, fill_values
+from hornbeam.files.atomic import AtomicFile
+from hornbeam.files.bundle import no_such_checkpoint, stored_form
+from hornbeam.files.table import TableBuilder, TableReader
 from hornbeam.files.tensor_slice import TensorSlice, find_overlaps, not_covered
 
 
@@ -136,6 +138,69 @@ class V1Reader:
             raise
         except Exception as e:
             raise errors.DataLossError(None, None, f"{table.path}: tensor {name} (slice {slice_}): {e}") from e
+
+
+class V1Writer:
+    """Writes a V1 checkpoint of one file (`Saver(write_version=SaverDef.V1)`); it appears, whole, at `finish`."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.fspath(path)
+        self._described: dict[str, Any] = {}
+        self._parts: dict[bytes, bytes] = {}
+
+    def add(self, name: str, value: Any, dtype: Any = None) -> None:
+        """Adds a tensor. Raises UnimplementedError for a dtype that V1 has no field for."""
+        self.add_slice(name, np.shape(value), TensorSlice.full(np.ndim(value)), value, dtype)
+
+    def add_slice(self, name: str, shape: Sequence[int], slice_: TensorSlice, value: Any, dtype: Any = None) -> None:
+        """Adds one slice of the tensor `name`, whose full shape is `shape`."""
+        array, kind = stored_form(name, value, dtype)
+        if kind.name in _NOT_IN_V1:
+            raise errors.UnimplementedError(None, None, f"Saving data type {kind.name} not yet supported (tensor {name})")
+        if array.shape != slice_.shape(shape):
+            raise errors.InvalidArgumentError(
+                None, None, f"slice {slice_} of {name}, {list(shape)}, does not have the shape {list(array.shape)}"
+            )
+        key = slice_.key(name)
+        if key in self._parts:
+            raise errors.InvalidArgumentError(None, None, f"Adding duplicate key: {name}")
+        described = self._described.get(name)
+        if described is None:
+            described = self._described[name] = proto.SavedSliceMeta(name=name, type=kind.as_datatype_enum)
+            described.shape.SetInParent()
+            for d in shape:
+                described.shape.dim.add(size=d)
+        elif described.type != kind.as_datatype_enum or [d.size for d in described.shape.dim] != list(shape):
+            raise errors.InvalidArgumentError(None, None, f"slices of {name} differ in dtype or in full shape")
+        slice_.to_proto(described.slice.add())
+        message = proto.SavedTensorSlices()
+        message.data.name = name
+        slice_.to_proto(message.data.slice)
+        message.data.data.SetInParent()
+        fill_values(message.data.data, array, kind)
+        self._parts[key] = message.SerializeToString(deterministic=True)
+
+    def finish(self) -> None:
+        message = proto.SavedTensorSlices()
+        message.meta.versions.producer = 1
+        for name in sorted(self._described):
+            message.meta.tensor.append(self._described[name])
+        with AtomicFile(self.path) as file:
+            table = TableBuilder(file.write)
+            table.add(b"", message.SerializeToString(deterministic=True))
+            for key in sorted(self._parts):
+                table.add(key, self._parts[key])
+            table.finish()
+
+    def __enter__(self) -> V1Writer:
+        return self
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if kind is None:
+            self.finish()
+
+
+_NOT_IN_V1 = {"bfloat16", "uint32", "uint64", "float8_e5m2", "float8_e4m3fn", "int4", "uint4"}
 
 
 def files_of(pattern: str) -> list[str]:
