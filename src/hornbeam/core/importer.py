@@ -12,6 +12,7 @@ from hornbeam.core.graph import (
     Graph, Operation, Tensor, convert_to_tensor, fill_defaults, get_default_graph, infer_output_shapes, input_types,
 )  # fmt: skip
 from hornbeam.core.node_def import ImportedFunction, from_attr_value, op_def_to_spec
+from hornbeam.core.raising import Raised, raise_control_flow
 from hornbeam.core.registry import OpSpec
 from hornbeam.core.tensor_shape import to_tuple
 
@@ -103,9 +104,24 @@ class _Importer:
         self.used_map: set[str] = set()
         self.made: dict[str, Operation] = {}
         self.specs: dict[str, OpSpec] = {}
+        self.position: dict[str, int] = {}
+        self.partial_map = False  # whether names in the map may be absent (arguments nobody uses)
+
+    def sub(self, graph: Graph, nodes: Sequence[Any], input_map: dict[str, Any]) -> _Importer:
+        """An importer for a body raised out of these nodes."""
+        inner = _Importer(graph, nodes, "", input_map, self.producer_ops)
+        inner.position = self.position
+        inner.partial_map = True
+        return inner
+
+    def spec_of(self, op_type: str) -> OpSpec:
+        return self.specs.get(op_type) or registry.get(op_type)
 
     def run(self) -> dict[str, Operation]:
         self._check_types()
+        if not self.position:
+            self.position = {n.name: i for i, n in enumerate(self.nodes)}
+        self.nodes = raise_control_flow(self.nodes, self)
         by_name: dict[str, Any] = {}
         for n in self.nodes:
             if n.name in by_name:
@@ -114,7 +130,8 @@ class _Importer:
         order = self._ordered(by_name)
         for n in order:
             self.made[n.name] = self._add(n)
-        missing = [k for k in self.input_map if k not in self.used_map and k.lstrip("^").split(":")[0] not in by_name]
+        given = () if self.partial_map else self.input_map
+        missing = [k for k in given if k not in self.used_map and k.lstrip("^").split(":")[0] not in by_name]
         if missing:
             raise ValueError(f"Attempted to map inputs that were not found in graph_def: [{', '.join(missing)}]")
         for n in order:
@@ -127,7 +144,7 @@ class _Importer:
         unknown: Counter[str] = Counter()
         where: dict[str, list[str]] = {}
         for n in self.nodes:
-            if n.op in self.specs:
+            if isinstance(n, Raised) or n.op in self.specs:
                 continue
             spec = self._spec(n.op)
             if spec is None:
@@ -205,7 +222,9 @@ class _Importer:
         return op.outputs[int(index)]
 
     def _add(self, n: Any) -> Operation:
-        spec = self.specs[n.op]
+        if isinstance(n, Raised):
+            return n.build(self, [self._input(n, i) for i in n.input if not i.startswith("^")])  # type: ignore[no-any-return]
+        spec = self.specs[n.op] if n.op in self.specs else registry.get(n.op)
         attrs: dict[str, Any] = {}
         for k, v in n.attr.items():
             a = spec.attrs.get(k)
@@ -337,6 +356,7 @@ def function_body(function_def: Any, outer: Graph) -> tuple[FuncGraph, list[Tens
         m.input.extend(i for i in (flat_name(r) for r in n.input) if not (i.startswith("^") and i[1:] in arg_of))
         nodes.append(m)
     importer = _Importer(graph, nodes, "", {f"{k}:0": t for k, t in arg_of.items()}, {})
+    importer.partial_map = True
     with graph.as_default():
         made = importer.run()
     results = []

@@ -219,26 +219,3 @@ for _ref in ("", "Ref"):
 op("RefSelect(index: int32, inputs: N * T) -> (output: Ref(T)); T: type; N: int >= 1", shape=shapes.unknown)(None)
 op("LoopCond(input: bool) -> (output: bool)", shape=shapes.scalar)(None)
 ControlTrigger = op("ControlTrigger() -> ()", shape=lambda c: [])(lambda: None)
-
-op("StackV2(max_size: int32) -> (handle: resource); elem_type: type; stack_name: string = ''", shape=shapes.vector, stateful=True)(None)
-op("StackPushV2(handle: resource, elem: T) -> (output: T); T: type; swap_memory: bool = false", shape=lambda c: [c.shape(1)], stateful=True)(None)
-op("StackPopV2(handle: resource) -> (elem: elem_type); elem_type: type", shape=shapes.unknown, stateful=True)(None)
-op("StackCloseV2(handle: resource) -> ()", shape=lambda c: [], stateful=True)(None)
-
-_ARRAY = "dtype: type; element_shape: shape = unknown"
-for _text in (
-    f"TensorArrayV3(size: int32) -> (handle: resource, flow: float); {_ARRAY}; dynamic_size: bool = false; clear_after_read: bool = true; "
-    "identical_element_shapes: bool = false; tensor_array_name: string = ''",
-    "TensorArrayGradV3(handle: resource, flow_in: float) -> (grad_handle: resource, flow_out: float); source: string",
-    "TensorArrayGradWithShape(handle: resource, flow_in: float, shape_to_prepend: int32) -> (grad_handle: resource, flow_out: float); "
-    "source: string",
-    "TensorArrayWriteV3(handle: resource, index: int32, value: T, flow_in: float) -> (flow_out: float); T: type",
-    "TensorArrayReadV3(handle: resource, index: int32, flow_in: float) -> (value: dtype); dtype: type",
-    f"TensorArrayGatherV3(handle: resource, indices: int32, flow_in: float) -> (value: dtype); {_ARRAY}",
-    "TensorArrayScatterV3(handle: resource, indices: int32, value: T, flow_in: float) -> (flow_out: float); T: type",
-    "TensorArrayConcatV3(handle: resource, flow_in: float) -> (value: dtype, lengths: int64); dtype: type; element_shape_except0: shape = unknown",
-    "TensorArraySplitV3(handle: resource, value: T, lengths: int64, flow_in: float) -> (flow_out: float); T: type",
-    "TensorArraySizeV3(handle: resource, flow_in: float) -> (size: int32)",
-    "TensorArrayCloseV3(handle: resource) -> ()",
-):
-    op(_text, shape=shapes.unknown, stateful=True)(None)

@@ -24,10 +24,12 @@ class TensorList:
     and a traced scalar in loops that push or pop; `plan` (start, change per turn) then says what it will be after the loop.
     """
 
-    __slots__ = ("buffer", "length", "element_shape", "dtype", "plan")
+    __slots__ = ("buffer", "length", "element_shape", "dtype", "plan", "gradient")
     _registered = False
 
-    def __init__(self, buffer: Any, length: Any, element_shape: Shape, dtype: Any, plan: tuple[int, int | None] | None = None) -> None:
+    def __init__(
+        self, buffer: Any, length: Any, element_shape: Shape, dtype: Any, plan: tuple[int, int | None] | None = None, gradient: bool = False
+    ) -> None:
         if not TensorList._registered:
             _register()
         self.buffer = buffer
@@ -35,6 +37,7 @@ class TensorList:
         self.element_shape = element_shape
         self.dtype = dtype
         self.plan = plan
+        self.gradient = gradient  # the content of a gradient TensorArray: what is written twice adds up
 
     @property
     def is_ragged(self) -> bool:
@@ -46,7 +49,7 @@ class TensorList:
         return isinstance(self.length, int)
 
     def replace(self, buffer: Any, length: Any = None) -> TensorList:
-        return TensorList(buffer, self.length if length is None else length, self.element_shape, self.dtype, self.plan)
+        return TensorList(buffer, self.length if length is None else length, self.element_shape, self.dtype, self.plan, self.gradient)
 
     def zeros_like(self) -> TensorList:
         """A list of as many zeros."""
@@ -80,12 +83,12 @@ def _register() -> None:
 
     def flatten(x: TensorList) -> tuple[Any, Any]:
         if x.fixed:
-            return (x.buffer,), (x.length, x.element_shape, x.dtype, x.plan)
-        return (x.buffer, x.length), (None, x.element_shape, x.dtype, x.plan)
+            return (x.buffer,), (x.length, x.element_shape, x.dtype, x.plan, x.gradient)
+        return (x.buffer, x.length), (None, x.element_shape, x.dtype, x.plan, x.gradient)
 
     def unflatten(aux: Any, children: Any) -> TensorList:
         length = aux[0] if aux[0] is not None else children[1]
-        return TensorList(children[0], length, aux[1], aux[2], aux[3])
+        return TensorList(children[0], length, *aux[1:])
 
     jax.tree_util.register_pytree_node(TensorList, flatten, unflatten)
 

@@ -11,7 +11,7 @@ import numpy as np
 from hornbeam.core import errors
 from hornbeam.core.graph import Operation
 from hornbeam.core.lazy import jax, jnp
-from hornbeam.core.state import VarRef
+from hornbeam.core.state import ResourceRef, VarRef
 
 
 class State:
@@ -174,6 +174,21 @@ class Context:
         c.op = self.op
         c.inputs = self.inputs
         return c
+
+
+_registered = False
+
+
+def register_references() -> None:
+    """Lets references pass in and out of compiled programs as structure: they have no data, and a program is made per reference."""
+    global _registered
+    if _registered:
+        return
+    _registered = True
+    from hornbeam.ops.tensor_array import ArrayHandle
+
+    for cls in (VarRef, ResourceRef, ArrayHandle):
+        jax.tree_util.register_pytree_node(cls, lambda ref: ((), ref), lambda ref, _: ref)
 
 
 def x64() -> Any:

@@ -12,7 +12,7 @@ from hornbeam.core import dtypes, errors
 from hornbeam.core.constant import as_array
 from hornbeam.core.graph import Graph, IndexedSlices, Operation, Tensor, default_session, get_default_graph, get_default_session
 from hornbeam.core.tensor_shape import TensorShape, compatible
-from hornbeam.runtime.context import State
+from hornbeam.runtime.context import State, register_references
 from hornbeam.runtime.plan import Plan, as_numpy
 
 _NONE = object()
@@ -411,6 +411,7 @@ def _prepare_backend() -> None:
     from hornbeam.runtime.cache import enable_compilation_cache
 
     enable_compilation_cache()
+    register_references()
 
 
 class Session(BaseSession):
