@@ -38,12 +38,10 @@ def blocks(page: Path) -> list[Block]:
 def test_snippets_run(page, tmp_path):
     tools = tmp_path / "bin"
     tools.mkdir()
-    script = (
-        f'#!/bin/sh\nexec "{sys.executable}" -c "import sys; from hornbeam.cli import main; sys.exit(main())" "$@"\n'
-    )
-    (tools / "hornbeam").write_text(script)
-    (tools / "hornbeam").chmod(0o755)
-    (tools / "python").symlink_to(sys.executable)
+    hornbeam_entry = '-c "import sys; from hornbeam.cli import main; sys.exit(main())"'
+    for name, arguments in (("hornbeam", hornbeam_entry), ("python", "")):
+        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
+        (tools / name).chmod(0o755)
     work = tmp_path / "work"
     work.mkdir()
     for number, block in enumerate(blocks(page)):

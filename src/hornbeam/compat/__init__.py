@@ -53,8 +53,8 @@ class _Installation:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("v1", "v2"):
-        return _lazy_api.Namespace(f"hornbeam.compat.{name}", "")
+    if name == "v1":
+        return _lazy_api.Namespace("hornbeam.compat.v1", "")
     if name.startswith("__"):
         raise AttributeError(f"module 'hornbeam.compat' has no attribute {name!r}")
     return _lazy_api.lookup("compat", name)

@@ -306,9 +306,8 @@ def namespace_of(fullname: str) -> str | None:
     root, _, rest = fullname.partition(".")
     if root != "tensorflow":
         return None
-    for version in ("compat.v1", "compat.v2"):
-        if rest == version or rest.startswith(version + "."):
-            rest = rest[len(version) + 1 :]
+    if rest == "compat.v1" or rest.startswith("compat.v1."):
+        rest = rest[len("compat.v1.") :]
     return None if rest.split(".")[0] in ("python", "core", "examples") else rest
 
 
