@@ -254,7 +254,7 @@ def main() -> None:
     tf = importlib.import_module("tensorflow.compat.v1")
     out: dict[str, set[str]] = {}
     walk("", tf, out)
-    out["compat"] = {n for n in dir(tf.compat) if not n.startswith("_")}
+    out["compat"] = {n for n in dir(tf.compat) if not n.startswith("_")} - {"v1"}  # tf.compat.v1 is this list itself
     for ns, names in {**CONTRIB, **GONE}.items():
         out.setdefault(ns, set()).update(names.split())
     for ns, source in SLIM.items():
