@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hornbeam.ops import philox
+from hornbeam.ops import candidate_sampling, philox
 from hornbeam.ops.philox import Stream
 
 TYPES = ["float16", "float32", "float64"]
@@ -110,3 +110,28 @@ def test_integer_ranges_wrap_like_the_kernels() -> None:
     low, high = np.int32(-(2**31)), np.int32(2**31 - 1)
     assert philox.into_range(bits, low, high).tolist() == [-(2**31), -(2**31) + 1, -(2**31), 0]
     assert philox.into_range(bits, np.int32(5), np.int32(6)).tolist() == [5, 5, 5, 5]
+
+
+def test_words_drawn_ahead_are_those_of_their_runs() -> None:
+    ahead, step = candidate_sampling.Ahead(), 7
+    runs = [*range(12), 3, 11, 12, 40, 41, 42, 0]
+    for n, run in enumerate(runs):
+        stream = Stream(5, 2**40, 7).skip(run * step)
+        wanted = 5 + n % 3 * 4
+        words = ahead.words(stream, step, wanted)
+        assert len(words) >= wanted
+        assert (words == philox.numpy_bits(stream, len(words) // 4).reshape(-1)).all()
+
+
+def test_alias_table_keeps_every_share() -> None:
+    weights = np.float32([50, 3, 0, 1, 7, 0.5])
+    limit, other = candidate_sampling.alias_table(weights)
+    share = np.bincount(np.arange(6), limit, 6) + np.bincount(other, 1 - limit, 6)
+    assert np.allclose(share / 6, weights / weights.sum(), atol=1e-6)
+
+
+def test_rejected_words_do_not_disturb_the_pairing() -> None:
+    """2**32 mod 3 is 1: the word 0 is unfair as a slot and is dropped, the next word is the slot."""
+    fair = candidate_sampling.fixed(np.float32([1, 1, 1]))
+    words = np.uint32([1, 5, 2, 0, 4, 3, 7, 9])
+    assert fair.draw(words).tolist() == [5 % 3, 4 % 3, 7 % 3]

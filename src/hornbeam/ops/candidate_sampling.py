@@ -15,7 +15,7 @@ from hornbeam.core.graph import InferenceContext
 from hornbeam.core.registry import OpSpec, op
 from hornbeam.core.tensor_shape import Shape
 from hornbeam.ops import philox, shapes
-from hornbeam.ops.philox import concrete
+from hornbeam.ops.philox import Stream, concrete
 from hornbeam.ops.random import stream_of
 
 _RESERVED_WORDS = 2048  # for each candidate, whatever the sampler takes
@@ -124,20 +124,20 @@ def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sample(
-    sampler: Sampler, stream: philox.Stream, count: int, unique: bool, true_classes: np.ndarray
+    sampler: Sampler, words: Callable[[int], np.ndarray], count: int, unique: bool, true_classes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(classes [count], expected counts of the true classes, expected counts of the sampled ones)."""
-    groups = -(-count * sampler.words_each // 4) + 4
+    """(classes [count], expected counts of the true classes, expected counts of the sampled ones).
+
+    `words(n)` gives the first n or more words of the run's stream.
+    """
+    wanted = (2 if unique else 1) * count * sampler.words_each + 16
     while True:
-        drawn = sampler.draw(philox.numpy_bits(stream, groups).reshape(-1))
-        if not unique:
-            places = np.arange(min(count, len(drawn)))
-        else:
-            places = np.sort(np.unique(drawn, return_index=True)[1])[:count]
+        drawn = sampler.draw(words(wanted))
+        places = _first_places(drawn, count) if unique else range(min(count, len(drawn)))
         if len(places) == count:
             break
-        groups *= 2
-    classes, tries = drawn[places], int(places[-1]) + 1
+        wanted *= 2
+    classes, tries = drawn[list(places)] if unique else drawn[:count], places[-1] + 1
 
     def expected(classes: np.ndarray) -> np.ndarray:
         p = sampler.probability(classes)
@@ -146,6 +146,44 @@ def sample(
         return -np.expm1(np.float32(tries) * np.log1p(-p))
 
     return classes, expected(true_classes), expected(classes)
+
+
+def _first_places(drawn: np.ndarray, count: int) -> list[int]:
+    """Where the first `count` different values stand."""
+    seen: dict[int, int] = {}
+    for place, value in enumerate(drawn.tolist()):
+        if value not in seen:
+            seen[value] = place
+            if len(seen) == count:
+                break
+    return list(seen.values())
+
+
+class Ahead:
+    """The words of a sampler's runs, those of the next runs drawn with this one's once runs follow one another.
+
+    One call of the generator costs far more than the words of some runs, so it serves twice as many runs each time.
+    """
+
+    _LIMIT = 32
+
+    def __init__(self) -> None:
+        self._drawn = Stream(-1, 0, 0), np.empty((0, 0), np.uint32)  # replaced as a whole: runs may be concurrent
+
+    def words(self, stream: Stream, step: int, wanted: int) -> np.ndarray:
+        """`wanted` or more words of the run at `stream`; the next run's stream will be `step` groups further."""
+        start, drawn = self._drawn
+        same = stream.key == start.key and stream.high == start.high and stream.low >= start.low
+        row, beside = divmod(stream.low - start.low, step) if same else (-1, 0)
+        runs = len(drawn)
+        if beside or not 0 <= row < runs or drawn.shape[1] < wanted:
+            follows = row == runs and not beside
+            groups = max(-(-wanted // 4), drawn.shape[1] // 4 if follows else 0)
+            runs = min(self._LIMIT, 2 * runs) if follows else 1
+            offsets = np.arange(runs, dtype=np.uint64)[:, None] * np.uint64(step) + np.arange(groups, dtype=np.uint64)
+            drawn, row = philox.numpy_bits_at(stream, offsets.reshape(-1)).reshape(runs, -1), 0
+            self._drawn = stream, drawn
+        return drawn[row]
 
 
 # ---- ops -------------------------------------------------------------------------------------------------------------
@@ -168,9 +206,9 @@ def _op(name: str, extra: str) -> Callable[[Callable[..., Any]], OpSpec]:
     )
 
 
-def _kept(ctx: Any, make: Callable[[], Any]) -> Any:
+def _kept(ctx: Any, what: str, make: Callable[[], Any]) -> Any:
     """What this op keeps from run to run in its session."""
-    return ctx.resource(f"sampler/{ctx.scope}{ctx.node}", make)
+    return ctx.resource(f"sampler/{what}/{ctx.scope}{ctx.node}", make)
 
 
 _RANGE = "range_max: int >= 1; "
@@ -192,8 +230,10 @@ def _run(ctx: Any, sampler: Sampler, true_classes: Any, attrs: tuple[int, int, b
     if unique and count > sampler.range_max:
         raise ctx.fail("Sampler's range is too small.")
     _check(ctx, true_classes, num_true, sampler.range_max)
-    stream = concrete(stream_of(ctx, seed, seed2, -(-count * _RESERVED_WORDS // 4)))
-    return sample(sampler, stream, count, unique, true_classes)
+    step = count * _RESERVED_WORDS // 4
+    stream = concrete(stream_of(ctx, seed, seed2, step))
+    ahead = _kept(ctx, "words", Ahead)
+    return sample(sampler, lambda wanted: ahead.words(stream, step, wanted), count, unique, true_classes)
 
 
 @_op("UniformCandidateSampler", _RANGE)
@@ -208,7 +248,7 @@ def LogUniformCandidateSampler(true_classes, num_true, num_sampled, unique, rang
 
 def _learn(true_classes, num_true, num_sampled, unique, range_max, seed, seed2, ctx):
     """Draws in proportion to one plus how often this op has seen each class in this session."""
-    weights = _kept(ctx, lambda: np.ones(range_max, np.int32))
+    weights = _kept(ctx, "weights", lambda: np.ones(range_max, np.int32))
     drawn = _run(ctx, learned(weights), true_classes, (num_true, num_sampled, unique, seed, seed2))
     np.add.at(weights, np.asarray(true_classes).reshape(-1), 1)
     return drawn
@@ -255,7 +295,7 @@ def FixedUnigramCandidateSampler(
             raise ctx.fail(f"range is {range_max} must be equal to weights size  {len(weights)}")
         return fixed(weights)
 
-    return _run(ctx, _kept(ctx, prepare), true_classes, (num_true, num_sampled, unique, seed, seed2))
+    return _run(ctx, _kept(ctx, "table", prepare), true_classes, (num_true, num_sampled, unique, seed, seed2))
 
 
 def _vocabulary(ctx: Any, path: bytes) -> list[float]:
