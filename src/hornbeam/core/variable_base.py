@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hornbeam.core.dtypes import DType
+from hornbeam.core.function import FuncGraph, unique_function_name
+from hornbeam.core.functional import add_branches, match_captures
 from hornbeam.core.graph import (
     Graph,
     GraphKeys,
@@ -28,6 +30,7 @@ from hornbeam.core.graph import (
 )
 from hornbeam.core.operators import OPERATORS, slice_helper
 from hornbeam.core.partitions import SaveSliceInfo, prepend_name_scope, strip_name_scope
+from hornbeam.core.registry import raw
 from hornbeam.core.tensor_shape import TensorShape
 
 
@@ -221,12 +224,11 @@ class Variable(metaclass=_VariableType):
 
     def initialized_value(self) -> Tensor:
         """The variable's value if it is initialized, its initial value otherwise: for initial values that depend on variables."""
-        from hornbeam.core.control_flow import cond
-
         if self._initial_value is None:
             raise ValueError(f"Variable {self.name} has no initial value.")
+        initial = self._initial_value
         with init_scope():
-            return cond(self.is_initialized(), self.read_value, lambda: self._initial_value)  # type: ignore[no-any-return]
+            return _value_if(self.is_initialized(), self.read_value, lambda: initial)
 
     def is_initialized(self, name: str | None = None) -> Tensor:
         raise NotImplementedError
@@ -408,6 +410,23 @@ def check_conversion(v: Variable, dtype: DType | None) -> None:
         raise ValueError(
             f"Incompatible type conversion requested to type '{dtype.name}' for variable of type '{v.dtype.name}'"
         )
+
+
+def _value_if(pred: Tensor, true_fn: Callable[[], Tensor], false_fn: Callable[[], Tensor]) -> Tensor:
+    """`tf.cond` of one tensor (its full form is above this floor)."""
+    outer = get_default_graph()
+    graphs = []
+    with name_scope(None, "cond", [pred]) as scope:
+        for prefix, fn in (("cond_true", true_fn), ("cond_false", false_fn)):
+            body = FuncGraph(unique_function_name(outer, prefix), outer)
+            with body.as_default():
+                result = fn()
+                body.outputs = [result if result.graph is body else body.capture(result)]
+            graphs.append(body)
+        inputs = match_captures(graphs)
+        shape = TensorShape(graphs[0].outputs[0]._shape).most_specific_compatible_shape(graphs[1].outputs[0]._shape)
+        op = add_branches("If", pred, graphs, inputs, [shape._dims], scope)
+        return raw.Identity(op.outputs[0], name="Merge")  # type: ignore[no-any-return]
 
 
 # --- creation helpers ---------------------------------------------------------------------------------------------------
