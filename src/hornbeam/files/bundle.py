@@ -507,7 +507,7 @@ def _aligned(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray:
         buffer = np.empty(nbytes + _ALIGNMENT, np.uint8)
     except (MemoryError, ValueError):
         raise errors.ResourceExhaustedError(None, None, f"OOM when allocating {nbytes} bytes for a tensor") from None
-    start = -buffer.ctypes.data % _ALIGNMENT
+    start = -buffer.__array_interface__["data"][0] % _ALIGNMENT  # `.ctypes` would cost more than the read
     return buffer[start : start + nbytes].view(dtype).reshape(shape)
 
 

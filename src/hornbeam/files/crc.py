@@ -17,6 +17,10 @@ def crc32c(data: Any, crc: int = 0) -> int:
     return int(google_crc32c.extend(crc, data))
 
 
+crc_of_bytes = google_crc32c.value
+"""CRC-32C of bytes, for loops over many of them."""
+
+
 def mask(crc: int) -> int:
     """A CRC in the form it is stored: a CRC of data that holds CRCs would otherwise be weak."""
     return ((crc >> 15 | crc << 17) + _DELTA) & 0xFFFFFFFF

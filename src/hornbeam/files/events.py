@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
 import threading
 import time
 import weakref
@@ -24,6 +23,8 @@ class EventsWriter:
     """One event file, `<prefix>.out.tfevents.<seconds>.<host><suffix>`, begun with the version of the format."""
 
     def __init__(self, prefix: Any, filename_suffix: str | None = None) -> None:
+        import socket  # costs more than all else here to import
+
         stem = os.fspath(prefix)
         seconds = int(time.time())
         while True:  # never truncate a file that another writer has begun in this second

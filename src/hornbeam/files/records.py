@@ -6,14 +6,16 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from hornbeam.core import errors
-from hornbeam.files.atomic import os_errors
-from hornbeam.files.crc import masked_crc32c
+from hornbeam.files.atomic import from_os_error, os_errors
+from hornbeam.files.crc import crc_of_bytes, mask, masked_crc32c
 
 _CHUNK = 1 << 20
 _HEADER, _FOOTER = 12, 4
+_U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 
 class TFRecordCompressionType:
@@ -85,20 +87,14 @@ class TFRecordWriter:
 
     def write(self, record: bytes | str) -> None:
         """Appends one record. Raises FailedPreconditionError after `close`, ResourceExhaustedError on a full disk."""
-        if isinstance(record, str):
-            record = record.encode()
-        if not isinstance(record, (bytes, bytearray, memoryview)):
-            raise TypeError(f"a record is bytes, not {type(record).__name__}")
-        self._write(frame(bytes(record)))
-
-    def write_framed(self, data: bytes) -> None:
-        """Appends records that `frame` has made."""
-        self._write(data)
-
-    def _write(self, data: bytes) -> None:
+        if not isinstance(record, bytes):
+            record = _record_bytes(record)
         file = self._open_file()
-        with os_errors(self._path):
-            file.write(self._compressor.compress(data) if self._compressor is not None else data)
+        data = frame(record)
+        try:
+            file.write(data if self._compressor is None else self._compressor.compress(data))
+        except OSError as e:
+            raise from_os_error(e, self._path) from e
 
     def flush(self) -> None:
         """Hands everything written so far to the system."""
@@ -131,12 +127,23 @@ class TFRecordWriter:
         self.close()
 
 
+def _record_bytes(record: Any) -> bytes:
+    if isinstance(record, str):
+        return record.encode()
+    if not isinstance(record, (bytearray, memoryview)):
+        raise TypeError(f"a record is bytes, not {type(record).__name__}")
+    return bytes(record)
+
+
 def frame(record: bytes) -> bytes:
     """One record as it stands in a file."""
-    length = struct.pack("<Q", len(record))
-    return b"".join(
-        [length, struct.pack("<I", masked_crc32c(length)), record, struct.pack("<I", masked_crc32c(record))]
-    )
+    return _header(len(record)) + record + _U32.pack(mask(crc_of_bytes(record)))
+
+
+@lru_cache(maxsize=4096)  # most files have records of few lengths
+def _header(length: int) -> bytes:
+    data = struct.pack("<Q", length)
+    return data + _U32.pack(masked_crc32c(data))
 
 
 class RecordReader:
@@ -182,8 +189,9 @@ class RecordReader:
                     return
                 if len(buffer) < _HEADER:
                     raise self._loss(f"truncated record at {offset}")
-            length, check = struct.unpack_from("<QI", buffer, at)
-            if check != masked_crc32c(buffer[at : at + 8]):
+            header = buffer[at : at + _HEADER]
+            (length,) = _U64.unpack_from(header)
+            if header != _header(length):
                 hint = " (Is this even a TFRecord file?)" if offset == 0 else ""
                 raise self._loss(f"corrupted record at {offset}{hint}")
             at += _HEADER
@@ -194,7 +202,7 @@ class RecordReader:
                     missing = length + _FOOTER - len(buffer)
                     raise self._loss(f"truncated record at {offset}: {missing} bytes are missing at its end")
             record = buffer[at : at + length]
-            if struct.unpack_from("<I", buffer, at + length)[0] != masked_crc32c(record):
+            if _U32.unpack_from(buffer, at + length)[0] != mask(crc_of_bytes(record)):
                 raise self._loss(f"corrupted record at {offset}")
             yield record
             at += length + _FOOTER
@@ -266,8 +274,8 @@ def record_offsets(path: Any) -> Iterator[int]:
             header = os.pread(file.fileno(), _HEADER, offset)
             if len(header) < _HEADER:
                 raise _loss(name, f"truncated record at {offset}")
-            length, check = struct.unpack("<QI", header)
-            if check != masked_crc32c(header[:8]):
+            (length,) = _U64.unpack_from(header)
+            if header != _header(length):
                 raise _loss(name, f"corrupted record at {offset}")
             end = offset + _HEADER + length + _FOOTER
             if end > size:
