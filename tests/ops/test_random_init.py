@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hornbeam.api import init_ops
+from hornbeam.api import init_ops, keras_initializers
 from hornbeam.core import dtypes
 from hornbeam.core.graph import Graph
 from hornbeam.core.tensor_shape import Dimension, TensorShape
@@ -129,3 +129,16 @@ def test_delta_orthogonal_convolution_keeps_norms_at_its_centre() -> None:
 def test_wrong_arguments_are_refused(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_keras_names_and_configurations_lead_to_initializers() -> None:
+    assert isinstance(keras_initializers.get("glorot_uniform"), init_ops.GlorotUniform)
+    assert isinstance(keras_initializers.get(init_ops.Ones), init_ops.Ones)
+    assert keras_initializers.get("normal").stddev == 0.05
+    assert keras_initializers.get(len) is len and keras_initializers.get(None) is None
+    copy = keras_initializers.get(keras_initializers.serialize(init_ops.VarianceScaling(2.0, "fan_out", seed=4)))
+    assert (copy.scale, copy.mode, copy.seed) == (2.0, "fan_out", 4)
+    with pytest.raises(ValueError, match="Unknown initializer: cauchy"):
+        keras_initializers.get("cauchy")
+    with pytest.raises(ValueError, match="Could not interpret"):
+        keras_initializers.get(5)
