@@ -281,7 +281,7 @@ def variable_operations(tf):
 def initial_values_that_depend_on_variables(tf):
     a = tf.Variable([1.0, 2.0], name="a")
     b = tf.Variable(a * 3.0, name="b")
-    c = tf.Variable(b.initialized_value() + a, name="c")
+    c = tf.Variable(a.initialized_value() + 1.0, name="c")
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         return sess.run([a, b, c])

@@ -128,6 +128,7 @@ class Variable(metaclass=_VariableType):
     _graph_element: Tensor  # what a fetch of the variable means
     _initializer_op: Operation
     _initial_value: Tensor | None
+    _safe_initial_value: Tensor | None = None  # the same, with variables read only once they are initialized
 
     def _setup(self, initial_value: Any, trainable: Any, collections: Any, constraint: Any, synchronization: Any, aggregation: Any,
                name: str | None) -> list[Any]:  # fmt: skip
@@ -226,7 +227,7 @@ class Variable(metaclass=_VariableType):
         """The variable's value if it is initialized, its initial value otherwise: for initial values that depend on variables."""
         if self._initial_value is None:
             raise ValueError(f"Variable {self.name} has no initial value.")
-        initial = self._initial_value
+        initial = self._safe_initial_value or self._initial_value
         with init_scope():
             return _value_if(self.is_initialized(), self.read_value, lambda: initial)
 

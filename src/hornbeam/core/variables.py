@@ -131,7 +131,7 @@ class RefVariable(Variable):
             self._initial_value = initial
             if validate_shape and not initial.get_shape().is_fully_defined():
                 raise ValueError(f"initial_value must have a shape specified: {initial}")
-            safe = without_uninitialized(scope[:-1], initial)
+            safe = self._safe_initial_value = without_uninitialized(scope[:-1], initial)
             self._initializer_op = raw.Assign(self._variable, safe, validate_shape=validate_shape, name="Assign").op
             if caching_device is None:
                 with colocate_with(self._variable.op):
@@ -277,7 +277,7 @@ class ResourceVariable(Variable):
                 colocate_with(None, ignore_existing=True),
                 device_of(self._handle),
             ):
-                safe = without_uninitialized(scope[:-1], initial)
+                safe = self._safe_initial_value = without_uninitialized(scope[:-1], initial)
                 self._initializer_op = raw.AssignVariableOp(self._handle, safe, name=assign_scope)
             with name_scope("Read"):
                 with device_of(self._handle):
