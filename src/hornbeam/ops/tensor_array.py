@@ -33,10 +33,16 @@ def _shape_tensor(shape: Shape) -> Any:
 
 
 def _list(handle: ArrayHandle, flow: Any) -> TensorList:
-    """The content; a flow that is no list (a zero gradient) means an empty array."""
-    if isinstance(flow, TensorList):
-        return flow
-    return TensorList(None, handle.size, handle.element_shape, handle.dtype, gradient=handle.gradient)
+    """The content; a flow that is no list (a zero gradient) means an empty array.
+
+    TensorFlow's gradient code hands the forward array's flow to the gradient array: that array's own content is zeros then.
+    """
+    if not isinstance(flow, TensorList):
+        return TensorList(None, handle.size, handle.element_shape, handle.dtype, gradient=handle.gradient)
+    if handle.gradient and not flow.gradient:
+        zeros = flow.zeros_like() if flow.buffer is not None else flow
+        return TensorList(zeros.buffer, zeros.length, zeros.element_shape, zeros.dtype, gradient=True)
+    return flow
 
 
 @op(f"TensorArrayV3(size: int32) -> (handle: resource, flow: float); {_ARRAY}; dynamic_size: bool = false; clear_after_read: bool = true; "
@@ -48,14 +54,9 @@ def TensorArrayV3(size, dtype, element_shape, dynamic_size, ctx):
     return ArrayHandle(ctx.node, dtype, element_shape, n, dynamic_size), TensorList(None, n, element_shape, dtype)
 
 
-def _gradient_of(handle: ArrayHandle, flow: Any, extra: Shape = ()) -> tuple[ArrayHandle, TensorList]:
+def _gradient_of(handle: ArrayHandle, flow: Any) -> tuple[ArrayHandle, TensorList]:
     grad = ArrayHandle(handle.name + "@grad", handle.dtype, handle.element_shape, handle.size, handle.dynamic, True)
-    if isinstance(flow, TensorList) and flow.gradient:
-        return grad, flow
-    content = _list(handle, flow)
-    n = content.length if content.fixed else handle.size
-    out = content.zeros_like() if content.buffer is not None else content
-    return grad, TensorList(out.buffer, n, content.element_shape, content.dtype, gradient=True)
+    return grad, _list(grad, flow)
 
 
 @op("TensorArrayGradV3(handle: resource, flow_in: float) -> (grad_handle: resource, flow_out: float); source: string",

@@ -57,6 +57,8 @@ class TensorList:
 
     def add(self, other: TensorList) -> TensorList:
         """Elementwise sum; elements that one list lacks count as zeros."""
+        if not isinstance(other, TensorList):  # the flow of an array nothing was written to: a zero
+            return self
         if self.buffer is None:
             return other
         if other.buffer is None:
@@ -72,6 +74,7 @@ class TensorList:
         return self.replace(_map(lambda x, y: x + y, longer, shorter))
 
     __add__ = add
+    __radd__ = add
 
     def __repr__(self) -> str:
         shape = None if self.buffer is None or self.is_ragged else _leaf(self.buffer).shape

@@ -191,7 +191,7 @@ class DeviceSegment(Segment):
             outs = []
             for t in self.outputs:
                 v = env[t]
-                if id(v) in ctx.inputs or any(v is s for s in new):
+                if hasattr(v, "aval") and (id(v) in ctx.inputs or any(v is s for s in new)):
                     v = jnp.copy(v)
                 outs.append(v)
             return [values.get(k) for k in written], outs
