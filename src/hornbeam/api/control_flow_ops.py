@@ -287,9 +287,10 @@ def while_loop(
         limit = _limit(maximum_iterations)
         counter = const_node(np.array(0, np.int32), dtypes.int32, "loop_counter")
         op, n, limit_known = _build_while(cond, body, args, flat, invariants, counter, limit, maximum_iterations is not None, scope, parallel_iterations)
-        del limit_known
         if not back_prop:
             op._gradient_function = lambda o, *_: [None] * len(o.inputs)
+        if limit_known:  # TensorFlow 1 lets its own counter out first, which shifts the names
+            raw.Identity(op.outputs[0], name="Exit")
         results = []
         for like, t, s in zip(flat, op.outputs[2 : 2 + n], invariants, strict=True):
             out = raw.Identity(t, name="Exit") if t.dtype.base_dtype is not dtypes.resource else t
