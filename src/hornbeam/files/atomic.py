@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
-import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -56,7 +54,7 @@ class AtomicFile:
     def __init__(self, path: str, sync: bool = True) -> None:
         self.path = path
         self._sync = sync
-        self.temporary = f"{path}.tempstate{secrets.randbits(63)}"
+        self.temporary = f"{path}.tempstate{int.from_bytes(os.urandom(8))}"
         self.size = 0
         self._unsynced = 0
         self._syncing: threading.Thread | None = None
@@ -157,6 +155,8 @@ def _give_name(fd: int, path: str) -> None:
     try:
         os.link(source, path, src_dir_fd=fd)  # a directory, though not used, is what makes it follow the link
     except OSError:  # no /proc, or a file system that cannot link
+        import shutil
+
         with open(source, "rb") as data, open(path, "xb") as target:
             shutil.copyfileobj(data, target, 1 << 24)
             os.fsync(target.fileno())
