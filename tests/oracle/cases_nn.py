@@ -163,7 +163,7 @@ POOLING = [
     pool("AvgPool", F(2, 6, 7, 3), k=[1, 6, 7, 1], s=1, padding="VALID"),
     pool("MaxPool", F(2, 6, 7, 3), k=[1, 6, 7, 1], s=2, padding="VALID"),
     case("MaxPoolV2", F(2, 6, 6, 3), K(np.array([1, 3, 2, 1], np.int32)), K(np.array([1, 2, 2, 1], np.int32)), padding="SAME"),
-    *(pool("MaxPoolGrad", I(2, 6, 6, 2, hi=3, t="float32"), F(2, *o, 2), F(2, *o, 2), k=k, s=s, padding=p)
+    *(pool("MaxPoolGrad", I(2, 6, 6, 2, hi=3, t="float32"), F(2, *o, 2), F(2, *o, 2), k=k, s=s, padding=p, _grad=False)
       for k, s, p, o in ((2, 2, "SAME", (3, 3)), (3, 2, "VALID", (2, 2)), (3, 1, "SAME", (6, 6)))),
     *(pool("MaxPoolWithArgmax", F(2, 6, 7, 3), k=k, s=s, padding=p, include_batch_in_index=b)
       for (k, s), p, b in (((2, 2), "SAME", False), ((3, 2), "SAME", True), ((3, 1), "VALID", False))),
@@ -174,4 +174,35 @@ POOLING = [
       for k, s, p, i in ((2, 2, "SAME", (3, 3)), (3, 2, "VALID", (2, 2)), (3, 1, "SAME", (6, 5)))),
 ]
 
-CASES = [*POOLING, *ACTIVATIONS, *SOFTMAX, *BIAS, *TOP, *CONVOLUTIONS]
+
+
+V = F(3, lo=0.5, hi=2.0)
+EMPTY = np.zeros(0, np.float32)
+_LOOSE = {"_rtol": 1e-4, "_atol": 1e-5}
+NORMALISATION = [
+    *(
+        case(o, F(2, 4, 5, 3), V, F(3), EMPTY, EMPTY, _zero=False, **_LOOSE)
+        for o in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+    ),
+    case("FusedBatchNormV3", F(2, 3, 4, 5), V, F(3), EMPTY, EMPTY, data_format="NCHW", _zero=False, **_LOOSE),
+    case("FusedBatchNormV3", F(2, 3, 4, 2, 3), V, F(3), EMPTY, EMPTY, data_format="NDHWC", _zero=False, **_LOOSE),
+    case("FusedBatchNormV3", F(2, 4, 5, 3), V, F(3), F(3), V, exponential_avg_factor=0.25, _zero=False, **_LOOSE),
+    case("FusedBatchNorm", F(2, 4, 5, 3), V, F(3), F(3), V, exponential_avg_factor=0.25, epsilon=0.01, _zero=False, **_LOOSE),
+    *(
+        case(o, F(2, 4, 5, 3), V, F(3), F(3), V, is_training=False, _zero=False, _check=lambda o: o[:3], **_LOOSE)
+        for o in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+    ),
+    case("FusedBatchNormV3", F(2, 3, 4, 5), V, F(3), F(3), V, data_format="NCHW", is_training=False, _zero=False, _check=lambda o: o[:3], **_LOOSE),
+    case("FusedBatchNormV3", F(2, 4, 5, 3, t="float16"), V, F(3), EMPTY, EMPTY, _zero=False, _rtol=2e-2, _atol=2e-3, _grad=False),
+    *(
+        case("FusedBatchNormGradV3", F(2, 4, 5, 3), F(2, 4, 5, 3), V, F(3), V, F(), is_training=t, _zero=False, _grad=False, **_LOOSE)
+        for t in (True, False)
+    ),
+    case("FusedBatchNormGrad", F(2, 4, 5, 3), F(2, 4, 5, 3), V, F(3), V, _zero=False, _grad=False, **_LOOSE),
+    case("FusedBatchNormV3", F(1, 1, 1, 3), V, F(3), EMPTY, EMPTY, _zero=False, **_LOOSE),
+    case("LRN", F(2, 3, 4, 7)),
+    case("LRN", F(2, 3, 4, 7), depth_radius=2, bias=2.0, alpha=1e-3, beta=0.75),
+    case("LRNGrad", F(2, 3, 4, 7), F(2, 3, 4, 7), F(2, 3, 4, 7), depth_radius=2, bias=2.0, alpha=0.1, beta=0.75),
+]
+
+CASES = [*NORMALISATION, *POOLING, *ACTIVATIONS, *SOFTMAX, *BIAS, *TOP, *CONVOLUTIONS]
