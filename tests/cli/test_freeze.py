@@ -13,6 +13,7 @@ from hornbeam.compat.internals.freeze_graph import freeze_graph
 from hornbeam.core.tensor_proto import make_tensor_proto, to_ndarray
 from hornbeam.files.bundle import BundleWriter
 from hornbeam.files.tensor_slice import TensorSlice
+from tests.compat.programs import hornbeam
 
 
 @pytest.fixture
@@ -126,3 +127,14 @@ def test_freeze_graph_function(tmp_path, capsys):
     assert constants(out) == {"w": [2, 3], "b": [2, 3]} and "ops in the final graph" in capsys.readouterr().out
     with pytest.raises(ValueError, match="variable_names_blacklist"):
         freeze_graph("", "", True, prefix, "y", None, None, "", True, "", "", "w", input_meta_graph=prefix + ".meta")
+
+
+def test_freeze_graph_and_inspect_checkpoint_as_modules(tmp_path):
+    model(tmp_path)
+    args = ["--input_meta_graph=model.meta", "--input_checkpoint=model", "--output_node_names=y", "--output_graph=f.pb"]
+    result = hornbeam("run", "-m", "tensorflow.python.tools.freeze_graph", *args, cwd=tmp_path)
+    assert result.code == 0, result.err
+    assert constants(tmp_path / "f.pb") == {"w": [2, 3], "b": [2, 3]}
+    module = "tensorflow.python.tools.inspect_checkpoint"
+    result = hornbeam("run", "-m", module, "--file_name=model", "--tensor_name=weights", cwd=tmp_path)
+    assert result.out == "tensor_name:  weights\n[2. 3.]\n# Total number of params: 6\n"

@@ -34,11 +34,19 @@ class TensorFlowFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return None
         if _modules.plan(fullname) is None:
             raise _not_here(fullname)
-        return importlib.util.spec_from_loader(fullname, self, is_package=True)
+        return importlib.util.spec_from_loader(fullname, self, origin=fullname, is_package=not _is_tool(fullname))
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         plan = _modules.plan(spec.name)
         return CompatModule(spec.name, plan) if isinstance(plan, tuple) else None
+
+    def get_code(self, fullname: str) -> Any:
+        """The code of the module of ours that serves `fullname`, for `hornbeam run -m tensorflow.python.tools.…`; or None."""
+        plan = _modules.plan(fullname)
+        ours = [plan] if isinstance(plan, str) else [s for s in plan or () if ":" not in s]
+        spec = importlib.util.find_spec(ours[0]) if ours else None
+        loader: Any = spec.loader if spec is not None else None
+        return loader.get_code(ours[0]) if hasattr(loader, "get_code") else None
 
     def exec_module(self, module: ModuleType) -> None:
         plan = _modules.plan(module.__name__)
@@ -46,6 +54,11 @@ class TensorFlowFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             plan, str
         ):  # one of our own modules under TensorFlow's name; import takes what sys.modules then holds
             sys.modules[module.__name__] = _real_module(plan)
+
+
+def _is_tool(fullname: str) -> bool:
+    """Modules that `-m` runs cannot be packages; all others are, since any may have modules under it."""
+    return fullname.startswith("tensorflow.python.tools.")
 
 
 def _real_module(name: str) -> ModuleType:

@@ -50,13 +50,13 @@ def main(args: Sequence[str]) -> NoReturn:
 
     from hornbeam import compat
 
+    compat.install(legacy)
     if module:
         code, main_module = _module(rest)
     elif rest[0] == "-":
         code, main_module = _stdin(rest)
     else:
         code, main_module = _script(rest)
-    compat.install(legacy)
     _execute(code, main_module)
 
 

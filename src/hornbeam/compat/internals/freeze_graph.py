@@ -52,3 +52,38 @@ def freeze_graph(
         write_message(frozen, output_graph)
     print(f"{len(frozen.node)} ops in the final graph.")
     return frozen
+
+
+def main() -> int:
+    """The command line of `python -m tensorflow.python.tools.freeze_graph`."""
+    import argparse
+
+    def boolean(text: str) -> bool:
+        return text.lower() in ("true", "t", "1", "yes")
+
+    parser = argparse.ArgumentParser(description="Writes a graph with a checkpoint's values as constants.")
+    for name in (
+        "input_graph",
+        "input_saver",
+        "input_checkpoint",
+        "output_graph",
+        "output_node_names",
+        "initializer_nodes",
+    ):
+        parser.add_argument(f"--{name}", default="")
+    for name in ("variable_names_whitelist", "variable_names_blacklist", "input_meta_graph", "input_saved_model_dir"):
+        parser.add_argument(f"--{name}", default="")
+    parser.add_argument("--restore_op_name", default="save/restore_all")
+    parser.add_argument("--filename_tensor_name", default="save/Const:0")
+    parser.add_argument("--saved_model_tags", default="serve")
+    parser.add_argument("--checkpoint_version", type=int, default=2)
+    for name, default in (("input_binary", False), ("clear_devices", True)):
+        parser.add_argument(f"--{name}", nargs="?", const=True, default=default, type=boolean)
+    freeze_graph(**vars(parser.parse_args()))
+    return 0
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main())

@@ -35,3 +35,29 @@ def print_tensors_in_checkpoint_file(
         shapes: dict[str, Any] = reader.get_variable_to_shape_map()
         counted = [s for n, s in shapes.items() if not count_exclude_pattern or not re.search(count_exclude_pattern, n)]
         print(f"# Total number of params: {sum(int(np.prod(s, dtype=np.int64)) for s in counted)}")
+
+
+def main() -> None:
+    """The command line of `python -m tensorflow.python.tools.inspect_checkpoint`."""
+    import argparse
+
+    parser = argparse.ArgumentParser(description="Prints the tensors of a checkpoint.")
+    parser.add_argument("--file_name", required=True)
+    parser.add_argument("--tensor_name", default="")
+    parser.add_argument("--count_exclude_pattern", default="")
+    for name in ("all_tensors", "all_tensor_names"):
+        parser.add_argument(
+            f"--{name}", nargs="?", const=True, default=False, type=lambda t: t.lower() in ("true", "t", "1")
+        )
+    options = parser.parse_args()
+    print_tensors_in_checkpoint_file(
+        options.file_name,
+        options.tensor_name,
+        options.all_tensors,
+        options.all_tensor_names,
+        options.count_exclude_pattern,
+    )
+
+
+if __name__ == "__main__":
+    main()
