@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from hornbeam.api import random_ops
+from hornbeam.api import array_ops, random_ops
 from hornbeam.core import dtypes
 from hornbeam.core.constant import constant
 from hornbeam.core.dtypes import DType, as_dtype
-from hornbeam.core.graph import Tensor, name_scope
+from hornbeam.core.graph import Tensor
 from hornbeam.core.registry import raw
 from hornbeam.core.tensor_shape import TensorShape, dimension_value
 
 _TRUNCATED_DEVIATION = 0.87962566103423978  # of a standard normal cut at two deviations
-_CONSTANT_LIMIT = 1000  # elements; larger constants are `Fill` nodes
 
 
 def _float_type(dtype: Any) -> DType:
@@ -34,18 +33,6 @@ def _sizes(shape: Any) -> list[Any]:
 def _full(shape: Any, partition_info: Any) -> list[Any]:
     """The whole variable's shape, of which `shape` may be one partition."""
     return _sizes(shape if partition_info is None else partition_info.full_shape)
-
-
-def _filled(shape: Any, value: Any, dtype: DType, name: str) -> Tensor:
-    if isinstance(shape, (TensorShape, list, tuple)):
-        sizes = _sizes(shape)
-        if all(isinstance(d, (int, np.integer)) for d in sizes) and math.prod(sizes) < _CONSTANT_LIMIT:
-            return constant(value, dtype, sizes, name)
-        shape = sizes
-    with name_scope(None, name) as scope:
-        if not isinstance(shape, Tensor):
-            shape = constant(shape, dtypes.int32, name="shape_as_tensor")
-        return raw.Fill(shape, constant(value, dtype), name=scope)
 
 
 class Initializer:
@@ -75,9 +62,7 @@ class Zeros(Initializer):
         self.dtype = as_dtype(dtype)
 
     def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None) -> Tensor:
-        dtype = self._type(dtype)
-        zero = "" if dtype is dtypes.string else False if dtype is dtypes.bool else 0
-        return _filled(shape, zero, dtype, "zeros")
+        return array_ops.zeros(shape, self._type(dtype))
 
     def get_config(self) -> dict[str, Any]:
         return {"dtype": self.dtype.name}
@@ -90,8 +75,7 @@ class Ones(Initializer):
         self.dtype = as_dtype(dtype)
 
     def __call__(self, shape: Any, dtype: Any = None, partition_info: Any = None) -> Tensor:
-        dtype = self._type(dtype)
-        return _filled(shape, True if dtype is dtypes.bool else 1, dtype, "ones")
+        return array_ops.ones(shape, self._type(dtype))
 
     def get_config(self) -> dict[str, Any]:
         return {"dtype": self.dtype.name}
@@ -320,7 +304,7 @@ class Orthogonal(Initializer):
         rows, columns = math.prod(sizes[:-1]), sizes[-1]
         q = _random_orthogonal(max(rows, columns), min(rows, columns), self._type(dtype), self.seed)
         if rows < columns:
-            q = _transposed(q)
+            q = array_ops.matrix_transpose(q)
         return self.gain * raw.Reshape(q, sizes)
 
     def get_config(self) -> dict[str, Any]:
@@ -331,11 +315,6 @@ def _random_orthogonal(rows: int, columns: int, dtype: DType, seed: int | None) 
     """Uniformly distributed orthonormal columns [rows, columns]."""
     q, r = raw.Qr(random_ops.random_normal([rows, columns], dtype=dtype, seed=seed), full_matrices=False)
     return q * raw.Sign(raw.DiagPart(r))
-
-
-def _transposed(matrix: Tensor) -> Tensor:
-    with name_scope(None, "matrix_transpose"), name_scope(None, "transpose") as scope:
-        return raw.Transpose(matrix, [1, 0], name=scope)
 
 
 class ConvolutionDeltaOrthogonal(Orthogonal):

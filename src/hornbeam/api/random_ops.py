@@ -8,18 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from hornbeam.api import array_ops
 from hornbeam.core import dtypes
 from hornbeam.core.constant import constant
+from hornbeam.core.control import with_dependencies
 from hornbeam.core.dtypes import DType, as_dtype
-from hornbeam.core.graph import (
-    Graph,
-    Tensor,
-    colocate_with,
-    control_dependencies,
-    convert_to_tensor,
-    get_default_graph,
-    name_scope,
-)
+from hornbeam.core.graph import Graph, Tensor, convert_to_tensor, get_default_graph, name_scope
 from hornbeam.core.registry import raw
 from hornbeam.core.tensor_shape import Dimension, dimension_value
 
@@ -166,23 +160,14 @@ def random_crop(value: Any, size: Any, seed: int | None = None, name: str | None
     with name_scope(name, "random_crop", [value, size]) as scope:
         value = convert_to_tensor(value, name="value")
         size = convert_to_tensor(size, dtype=dtypes.int32, name="size")
-        shape = _shape_of(value)
+        shape = array_ops.shape(value)
         enough = raw.GreaterEqual(shape, size)
         fits = raw.All(enough, constant([0]))
         with name_scope(None, "Assert"):
             check = raw.Assert(fits, ["Need value.shape >= size, got ", shape, size], summarize=1000)
-        with control_dependencies([check]), colocate_with(shape):
-            shape = raw.Identity(shape, name="control_dependency")
-        limit = shape - size + 1
-        offset = random_uniform(_shape_of(shape), dtype=size.dtype, maxval=size.dtype.max, seed=seed) % limit
+        limit = with_dependencies([check], shape) - size + 1
+        offset = random_uniform(array_ops.shape(limit), dtype=size.dtype, maxval=size.dtype.max, seed=seed) % limit
         return raw.Slice(value, offset, size, name=scope)
-
-
-def _shape_of(value: Tensor) -> Tensor:
-    """`value`'s shape: a constant when it is known while building."""
-    if value.shape.is_fully_defined():
-        return convert_to_tensor(value.shape.as_list(), dtypes.int32, name="Shape")
-    return raw.Shape(value, out_type=dtypes.int32)
 
 
 def multinomial(
@@ -232,7 +217,7 @@ def random_gamma(
 def _broadcast_rates(alpha: Any, beta: Any, dtype: Any) -> tuple[Tensor, Tensor]:
     alpha = convert_to_tensor(alpha, name="alpha", dtype=dtype)
     beta = convert_to_tensor(beta if beta is not None else 1, name="beta", dtype=dtype)
-    shape = raw.BroadcastArgs(_shape_of(alpha), _shape_of(beta))
+    shape = raw.BroadcastArgs(array_ops.shape(alpha), array_ops.shape(beta))
     return raw.BroadcastTo(alpha, shape), beta
 
 
