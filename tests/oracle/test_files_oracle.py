@@ -16,6 +16,7 @@ from hornbeam.core.tensor_proto import MakeNdarray, make_tensor_proto
 from hornbeam.files import checkpoint_state, graph_io
 from hornbeam.files.bundle import BundleReader, BundleWriter, merge_bundles
 from hornbeam.files.checkpoint_reader import NewCheckpointReader
+from hornbeam.files.checkpoint_v1 import V1Writer
 from hornbeam.files.events import EventFileWriter, summary_iterator
 from hornbeam.files.records import TFRecordOptions, TFRecordWriter, tf_record_iterator
 from hornbeam.files.tensor_slice import TensorSlice
@@ -104,6 +105,17 @@ def test_we_read_tensorflows_checkpoint(tmp_path: Path, version: int) -> None:
         assert set(reader.keys()) == set(theirs)
         for name, value in theirs.items():
             same(reader.get_tensor(name), value)
+
+
+def test_tensorflow_reads_our_v1_checkpoint(tmp_path: Path) -> None:
+    ours = {n: v for n, v in values(6).items() if n.split("/")[0] not in ("bfloat16", "uint32", "uint64") and v.size}
+    with V1Writer(str(tmp_path / "c")) as writer:
+        for name, value in ours.items():
+            writer.add(name, value)
+    readable = [n for n in ours if n.split("/")[0] not in ("float16", "uint16", "complex64", "complex128")]
+    read = oracle().call(READ, prefix=str(tmp_path / "c"), names=readable)
+    for name in readable:
+        same(read["values"][name], ours[name])
 
 
 def test_our_bytes_are_tensorflows(tmp_path: Path) -> None:
