@@ -7,7 +7,7 @@ OUT    ?= demo-output
 # A newer pip's progress bars are noise in a log.
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint types bench docs clean
+.PHONY: help demo test unit lint types bench docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -15,7 +15,10 @@ help:  ## list the targets
 demo: $(VENV)/.demo  ## train, freeze and use a convolutional network on real digits (output in demo-output/)
 	@HORNBEAM="$(abspath $(BIN))/hornbeam" PYTHON="$(abspath $(BIN))/python" sh examples/demo.sh "$(OUT)"
 
-test: lint types  ## everything that must hold: ruff, mypy, the floors, unit and end-to-end tests
+test: $(VENV)/.dev  ## everything that must hold: ruff, mypy, the floors, unit and end-to-end tests
+	@$(MAKE) --no-print-directory --keep-going lint types unit
+
+unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -q
 
 lint: $(VENV)/.dev  ## ruff, and import-linter's check of the floors
@@ -37,7 +40,7 @@ clean:  ## remove the virtual environments and outputs
 	rm -rf $(VENV) $(PEER) $(OUT)
 
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit("Hornbeam needs Python 3.11 or later, this is %d.%d; say make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("Hornbeam needs Python 3.11 or later, this is %d.%d; say make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
