@@ -836,7 +836,7 @@ def infer_output_shapes(op: Operation) -> None:
     if rule is None:
         if not op._outputs:
             return
-        from hornbeam.ops.abstract_eval import infer as rule  # the kernel itself, evaluated abstractly
+        rule = registry.fallback_shape_rule()  # the kernel itself, evaluated abstractly
     try:
         shapes = rule(InferenceContext(op))
     except ShapeFailure as e:

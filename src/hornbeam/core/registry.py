@@ -186,6 +186,19 @@ def load() -> None:
             importlib.import_module(package).load()
 
 
+_FALLBACK: list[Callable[..., Any]] = []
+
+
+def set_fallback_shape_rule(rule: Callable[..., Any]) -> None:
+    """The shape rule of ops that declare none (`hornbeam.ops.abstract_eval` sets it when the families load)."""
+    _FALLBACK[:] = [rule]
+
+
+def fallback_shape_rule() -> Callable[..., Any]:
+    load()
+    return _FALLBACK[0]
+
+
 def lookup(name: str) -> OpSpec | None:
     spec = _REGISTRY.get(name)
     if spec is None and not _loaded:

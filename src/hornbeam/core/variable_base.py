@@ -227,7 +227,7 @@ class Variable(metaclass=_VariableType):
         """The variable's value if it is initialized, its initial value otherwise: for initial values that depend on variables."""
         if self._initial_value is None:
             raise ValueError(f"Variable {self.name} has no initial value.")
-        initial = self._safe_initial_value or self._initial_value
+        initial = self._initial_value if self._safe_initial_value is None else self._safe_initial_value
         with init_scope():
             return _value_if(self.is_initialized(), self.read_value, lambda: initial)
 
@@ -478,10 +478,8 @@ def without_uninitialized(name: str, value: Tensor) -> Tensor:
         else:
             inputs = [safe(t.op).outputs[t.value_index] for t in op.inputs]
             if any(a is not b for a, b in zip(inputs, op.inputs, strict=True)):
-                copy = op.graph.create_op(
-                    op.type, inputs, name=f"{op.name}_{name.replace(':', '_')}", attrs=dict(op._attrs)
-                )
-                done[op] = copy
+                with name_scope(None):
+                    done[op] = op.graph.create_op(op.type, inputs, name=f"{op.name}_{name}", attrs=dict(op._attrs))
         return done[op]
 
     with init_scope():

@@ -8,6 +8,7 @@ import numpy as np
 
 from hornbeam.core.graph import InferenceContext, group_inputs
 from hornbeam.core.lazy import jax
+from hornbeam.core.registry import set_fallback_shape_rule
 from hornbeam.core.tensor_shape import Shape
 
 _CACHE: dict[Any, list[Shape]] = {}
@@ -56,3 +57,6 @@ def infer(c: InferenceContext) -> list[Shape]:
         shapes += [tuple(x.shape) for x in o] if isinstance(o, (tuple, list)) else [tuple(o.shape)]
     _CACHE[k] = shapes
     return shapes
+
+
+set_fallback_shape_rule(infer)
