@@ -161,7 +161,7 @@ def add_grad_ys(b: Built, c: Case, values: list[Any], prefix: str = "") -> None:
 
 def run_here(graph: Any, fetches: Sequence[Any], feeds: dict[str, Any]) -> list[Any]:
     with tf.Session(graph=graph) as session:
-        return [np.asarray(v) for v in session.run(list(fetches), feeds)]
+        return [np.array(v, object) if isinstance(v, bytes) else np.asarray(v) for v in session.run(list(fetches), feeds)]
 
 
 def gradients_here(b: Built) -> list[Any]:
