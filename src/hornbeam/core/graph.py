@@ -18,6 +18,7 @@ from hornbeam.core.registry import ArgSpec, AttrSpec, OpSpec
 from hornbeam.core.tensor_shape import Shape, TensorShape, compatible, merge_or_raise, to_tuple
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_HIDDEN = (_PACKAGE, "<frozen ")  # frames that are not the user's
 _VALID_OP_NAME = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
 _VALID_SCOPE_NAME = re.compile(r"^[A-Za-z0-9_.\\/>-]*$")
 GRAPH_DEF_PRODUCER = 1645  # TensorFlow 2.15's; every reader since 1.0 accepts a newer producer
@@ -778,7 +779,7 @@ def _user_frames() -> list[tuple[Any, int]]:
     frames = []
     while frame is not None and len(frames) < 12:
         code = frame.f_code
-        if not code.co_filename.startswith(_PACKAGE):
+        if not code.co_filename.startswith(_HIDDEN):
             frames.append((code, frame.f_lineno))
         frame = frame.f_back
     return frames

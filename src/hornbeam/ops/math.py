@@ -252,8 +252,8 @@ def _(op, g):
 
 
 # --- quotients and remainders ------------------------------------------------------------------------------------------------------------
-def _check_divisor(y: Any) -> None:
-    if known(y) and not np.all(y):
+def _check_divisor(x: Any, y: Any) -> None:
+    if known(y) and 0 not in np.shape(x) and not np.all(y):
         raise errors.InvalidArgumentError(None, None, "Integer division by zero")
 
 
@@ -268,7 +268,7 @@ def _c_divide(x, y):
 
 def _divide(x, y):
     if is_integer(x):
-        _check_divisor(y)
+        _check_divisor(x, y)
         return _c_divide(x, y)
     return xp.true_divide(x, y)
 
@@ -279,20 +279,20 @@ def _truncate_div(x, y):
 
 def _floor_div(x, y):
     if is_integer(x):
-        _check_divisor(y)
+        _check_divisor(x, y)
         return xp.floor_divide(x, y)
     return xp.floor(x / y)
 
 
 def _floor_mod(x, y):
     if is_integer(x):
-        _check_divisor(y)
+        _check_divisor(x, y)
     return xp.mod(x, y)
 
 
 def _truncate_mod(x, y):
     if is_integer(x):
-        _check_divisor(y)
+        _check_divisor(x, y)
     return xp.fmod(x, y)
 
 

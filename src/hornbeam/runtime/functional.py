@@ -122,6 +122,8 @@ def _is_static(v: Any) -> bool:
 
 # --- If, Case ----------------------------------------------------------------------------------------------------------------
 def _switch(op: Operation, index: Any, branches: list[Function], args: list[Any], ctx: Context) -> list[Any]:
+    if any(isinstance(v, Fake) for v in args):
+        raise Cut(op, None)  # the forward node ran one branch only: so must its gradient
     keys = [k for k in _written(branches, args, ctx)]
     present = [k for k in keys if k in ctx.values]
     statics: list[list[Any]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -232,8 +233,7 @@ class BaseSession:
             else:
                 results = plan.run(values)
         except errors.OpError as e:
-            _name_node(e)
-            raise
+            raise _presentable(e) from (e.__cause__ if _DEBUG else None)
         return resolved.build([as_numpy(r) for r in results])
 
     def _resolve(self, fetches: Any) -> _Fetches:
@@ -388,6 +388,19 @@ def _expand_feed(k: Any, v: Any) -> list[tuple[Any, Any]] | None:
     if isinstance(k, tuple) and k and not isinstance(k, str):
         return [(a, b) for a, b in zip(k, v, strict=True)]
     return None
+
+
+_DEBUG = os.environ.get("HORNBEAM_DEBUG", "") not in ("", "0")
+
+
+def _presentable(e: errors.OpError) -> errors.OpError:
+    """The error with its node, and without the frames and notes of the machinery it came through (HORNBEAM_DEBUG=1 keeps them)."""
+    _name_node(e)
+    if _DEBUG:
+        return e
+    if hasattr(e, "__notes__"):
+        e.__notes__.clear()
+    return e.with_traceback(None)
 
 
 def _name_node(e: errors.OpError) -> None:
