@@ -32,6 +32,7 @@ class Rule:
     formula: Callable[..., Any]
     attrs: str = ""
     forms: str = "ref resource sparse"  # `sparse` adds the sparse form of each other
+    additive: bool = False  # the formula is `var + …`: rows can be added to the variable without being read
 
 
 def _shrink(x: Any, threshold: Any) -> Any:
@@ -174,19 +175,21 @@ _DENSE = "ref resource"
 
 RULES = (
     Rule("GradientDescent", "var", "alpha delta", _gradient_descent, forms=_DENSE),
-    Rule("Momentum", "var accum", "lr grad momentum", _momentum, _NESTEROV),
-    Rule("KerasMomentum", "var accum", "lr grad momentum", _keras_momentum, _NESTEROV, "resource sparse"),
+    Rule("Momentum", "var accum", "lr grad momentum", _momentum, _NESTEROV, additive=True),
+    Rule(
+        "KerasMomentum", "var accum", "lr grad momentum", _keras_momentum, _NESTEROV, "resource sparse", additive=True
+    ),
     Rule("Adam", "var m v", f"beta1_power beta2_power {_ADAM}", _adam, _NESTEROV, _DENSE),
     Rule("AdamWithAmsgrad", "var m v vhat", f"beta1_power beta2_power {_ADAM}", _amsgrad, forms="resource"),
     Rule("AdaMax", "var m v", f"beta1_power {_ADAM}", _adamax, forms=_DENSE),
-    Rule("Adagrad", "var accum", "lr grad", _adagrad, _SLOTS),
-    Rule("AdagradV2", "var accum", "lr epsilon grad", _adagrad_v2, _SLOTS),
+    Rule("Adagrad", "var accum", "lr grad", _adagrad, _SLOTS, additive=True),
+    Rule("AdagradV2", "var accum", "lr epsilon grad", _adagrad_v2, _SLOTS, additive=True),
     Rule(
         "AdagradDA", "var gradient_accumulator gradient_squared_accumulator", "grad lr l1 l2 global_step", _adagrad_da
     ),
-    Rule("Adadelta", "var accum accum_update", "lr rho epsilon grad", _adadelta),
-    Rule("RMSProp", "var ms mom", _RMS, _rms_prop),
-    Rule("CenteredRMSProp", "var mg ms mom", _RMS, _centered_rms_prop),
+    Rule("Adadelta", "var accum accum_update", "lr rho epsilon grad", _adadelta, additive=True),
+    Rule("RMSProp", "var ms mom", _RMS, _rms_prop, additive=True),
+    Rule("CenteredRMSProp", "var mg ms mom", _RMS, _centered_rms_prop, additive=True),
     Rule("Ftrl", "var accum linear", "grad lr l1 l2 lr_power", _ftrl, _BY_LR),
     Rule("FtrlV2", "var accum linear", "grad lr l1 l2 l2_shrinkage lr_power", _ftrl_v2, _BY_LR),
     Rule("ProximalGradientDescent", "var", "alpha l1 l2 delta", _proximal_gradient_descent),
@@ -222,30 +225,35 @@ def _declare(rule: Rule, resource: bool, sparse: bool) -> None:
 
 def _kernel(rule: Rule, state: list[str], inputs: list[str], resource: bool, sparse: bool) -> Callable[..., Any]:
     n = len(state)
-    where = inputs.index("indices") if sparse else -1
     grad = inputs.index("grad" if "grad" in inputs else "delta")
 
-    def kernel(*values: Any, ctx: Any, **attrs: Any) -> Any:
-        refs, rest = values[:n], list(values[n:])
+    def dense(*values: Any, ctx: Any, **attrs: Any) -> Any:
+        refs, rest = values[:n], values[n:]
         arrays = [ctx.read(r) for r in refs]
-        if sparse:
-            indices = rest.pop(where)
-            _check_rows(indices, rest[grad], arrays, ctx)
-            rows = [
-                jnp.asarray(a).at[indices].get(mode="fill", fill_value=1, wrap_negative_indices=False) for a in arrays
-            ]
-        else:
-            rows = arrays
-            _check_shapes(rest[grad], refs, arrays, ctx)
-        new = rule.formula(*rows, *rest, **attrs)
+        _check_shapes(rest[grad], refs, arrays, ctx)
+        new = rule.formula(*arrays, *rest, **attrs)
         for ref, old, value in zip(refs, arrays, new if n > 1 else (new,), strict=True):
-            value = value.astype(old.dtype)
-            if sparse:
-                value = jnp.asarray(old).at[indices].set(value, mode="drop", wrap_negative_indices=False)
             if value is not old:
-                ctx.write(ref, value)
+                ctx.write(ref, value.astype(old.dtype))
         return None if resource else refs[0]
 
+    def by_rows(*values: Any, ctx: Any, **attrs: Any) -> Any:
+        refs, rest = values[:n], list(values[n:])
+        arrays = [jnp.asarray(ctx.read(r)) for r in refs]
+        indices = rest.pop(inputs.index("indices"))
+        _check_rows(indices, rest[grad], arrays, ctx)
+        rows = [a.at[indices].get(mode="clip") for a in arrays[1:]]  # what padding reads is dropped below
+        var = jnp.zeros((), arrays[0].dtype) if rule.additive else arrays[0].at[indices].get(mode="clip")
+        new = rule.formula(var, *rows, *rest, **attrs)
+        for i, (ref, old, value) in enumerate(zip(refs, arrays, new if n > 1 else (new,), strict=True)):
+            if i and value is rows[i - 1]:
+                continue
+            at = old.at[indices]
+            put = at.add if rule.additive and i == 0 else at.set
+            ctx.write(ref, put(value.astype(old.dtype), mode="drop", wrap_negative_indices=False))
+        return None if resource else refs[0]
+
+    kernel = by_rows if sparse else dense
     positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
     names = [*state, *inputs, *([rule.attrs.partition(":")[0]] if rule.attrs else []), "ctx"]
     kernel.__signature__ = inspect.Signature([inspect.Parameter(p, positional) for p in names])  # type: ignore[attr-defined]
