@@ -24,7 +24,7 @@ warnings.filterwarnings("ignore", message="Some donated buffers were not usable"
 _NO_STEP = frozenset(["NoOp", "Const", "ControlTrigger", *VARIABLES])
 _MOVES = frozenset(["Assign", "AssignVariableOp", "Identity", "ReadVariableOp", "IsVariableInitialized", "VarIsInitializedOp"])
 _STATIC_VARIANTS = 64  # compiled programs kept per segment when a run's values are baked in
-_INTERPRET_RUNS = 1  # a run-once graph never compiles; the second run does
+_INTERPRET_RUNS = 1  # a run-once graph never compiles; the second run does, unless it only initialises
 
 
 def is_host(op: Operation, fetched: set[Tensor] | None = None) -> bool:
@@ -131,7 +131,7 @@ class DeviceSegment(Segment):
         self._runs += 1
         if plan.timer is not None:
             return self._interpret(env, state, written, read, eager=True)
-        if self.numpy_only and (self._runs <= _INTERPRET_RUNS or self.moves_only):
+        if self.numpy_only and (self._runs <= _INTERPRET_RUNS or self.moves_only or not (self.inputs or self.outputs)):
             return self._interpret(env, state, written, read)
         inputs: list[Any] = []
         baked: dict[Tensor, Any] = {}
