@@ -14,7 +14,7 @@ from hornbeam.core.functional import (
     add_branches, add_call, append_outputs, make_function, replace_function, unused_argument,
 )  # fmt: skip
 from hornbeam.core.gradients import gradients_between, needed_inputs
-from hornbeam.core.graph import Graph, IndexedSlices, Operation, Tensor, convert_to_tensor, get_default_graph
+from hornbeam.core.graph import Graph, Operation, Tensor, convert_to_tensor, get_default_graph
 from hornbeam.core.registry import OpSpec, get, raw
 from hornbeam.core.tensor_shape import Shape
 
@@ -157,12 +157,16 @@ def _derive(
             found.append(gradients_between([f.outputs[k] for k in given], [f.inputs[j] for j in asked], args))
         graphs.append(graph)
     kept = [i for i in range(len(asked)) if any(r[i] is not None for r in found)]
-    for f, graph, result in zip(branches, graphs, found, strict=True):
+    for b, (f, graph, result) in enumerate(zip(branches, graphs, found, strict=True)):
         with graph.as_default():
             outputs = []
             for i in kept:
                 g = result[i]
-                g = zeros_for(f.inputs[asked[i]]) if g is None else dense(g)
+                j = asked[i]
+                if g is None:
+                    g = _fake(graph, f.inputs[j]) if _is_fake(op.inputs[first + j], b) else zeros_for(f.inputs[j])
+                else:
+                    g = dense(g)
                 outputs.append(g if g.op.graph is graph and g not in graph.inputs else raw.Identity(g))
             graph.outputs = outputs
     results: list[int | None] = [None] * len(needed)
@@ -202,7 +206,7 @@ def _expose(op: Operation, branches: Sequence[Function], first: int, graphs: Seq
         for j, t in enumerate(f.inputs):
             where[t] = op.inputs[first + j]
         start += len(extra)
-        outside = dict((inner, outer) for outer, inner in graph.from_outside)
+        outside = {inner: outer for outer, inner in graph.from_outside}
         captured = {inner: outer for outer, inner in graph._external}
         n_own = len(graph.inputs) - len(outside) - len(captured)
         out.append([outside[a] if a in outside else where[captured[a]] for a in graph.inputs[n_own:]])
@@ -238,6 +242,20 @@ def _fake(graph: Graph, like: Tensor) -> Tensor:
         t: Tensor = get("FakeParam")(dtype=like.dtype.base_dtype, shape=like._shape)
     t._shape = like._shape
     return t
+
+
+def _is_fake(t: Tensor, branch: int) -> bool:
+    """Is `t` a list that a forward node gives only when it takes another branch than this one?"""
+    op = t.op
+    if t.dtype.base_dtype is not dtypes.variant:
+        return False
+    if op.type in ("If", "StatelessIf"):
+        f = op._attrs["then_branch" if branch == 0 else "else_branch"]
+    elif op.type in ("Case", "StatelessCase") and branch < len(op._attrs["branches"]):
+        f = op._attrs["branches"][branch]
+    else:
+        return False
+    return bool(f.outputs[t.value_index].op.type == "FakeParam")
 
 
 def _common_shape(tensors: Sequence[Tensor]) -> Shape:

@@ -11,6 +11,7 @@ import numpy as np
 from hornbeam.core import errors
 from hornbeam.core.function_gradient import branch_gradient, call_gradient
 from hornbeam.core.graph import InferenceContext
+from hornbeam.core.lazy import jax
 from hornbeam.core.registry import no_gradient, op
 from hornbeam.core.tensor_shape import Shape
 from hornbeam.core.while_gradient import while_gradient
@@ -67,8 +68,12 @@ class Fake:
     """The value of FakeParam: an output of the branch not taken, which nobody reads. It becomes zeros of the other branch's type."""
 
     __slots__ = ("dtype", "shape")
+    _registered = False
 
     def __init__(self, dtype: Any, shape: Any) -> None:
+        if not Fake._registered:
+            Fake._registered = True
+            jax.tree_util.register_pytree_node(Fake, lambda f: ((), (f.dtype, f.shape)), lambda aux, _: Fake(*aux))
         self.dtype = dtype
         self.shape = shape
 

@@ -17,19 +17,25 @@ from hornbeam.ops import shapes
 from hornbeam.ops.xp import NeedsValue, interpreting, known, static, xp
 
 
+class EmptyListError(errors.InvalidArgumentError):
+    """Popping from an empty list."""
+
+
 class TensorList:
     """Elements stacked along a new first axis (or, while their shapes differ, as a tuple of arrays).
 
     `buffer` is None until the element shape is known; it may hold more rows than `length`. `length` is an int outside traced loops
     and a traced scalar in loops that push or pop; `plan` (start, change per turn) then says what it will be after the loop.
+    `limit` is the most elements it will ever hold, where the program says so.
     """
 
-    __slots__ = ("buffer", "length", "element_shape", "dtype", "plan", "gradient")
+    __slots__ = ("buffer", "length", "element_shape", "dtype", "plan", "gradient", "limit")
     _registered = False
 
     def __init__(
-        self, buffer: Any, length: Any, element_shape: Shape, dtype: Any, plan: tuple[int, int | None] | None = None, gradient: bool = False
-    ) -> None:
+        self, buffer: Any, length: Any, element_shape: Shape, dtype: Any, plan: tuple[int, int | None] | None = None, gradient: bool = False,
+        limit: int | None = None,
+    ) -> None:  # fmt: skip
         if not TensorList._registered:
             _register()
         self.buffer = buffer
@@ -37,6 +43,7 @@ class TensorList:
         self.element_shape = element_shape
         self.dtype = dtype
         self.plan = plan
+        self.limit = limit
         self.gradient = gradient  # the content of a gradient TensorArray: what is written twice adds up
 
     @property
@@ -49,7 +56,7 @@ class TensorList:
         return isinstance(self.length, int)
 
     def replace(self, buffer: Any, length: Any = None) -> TensorList:
-        return TensorList(buffer, self.length if length is None else length, self.element_shape, self.dtype, self.plan, self.gradient)
+        return TensorList(buffer, self.length if length is None else length, self.element_shape, self.dtype, self.plan, self.gradient, self.limit)
 
     def zeros_like(self) -> TensorList:
         """A list of as many zeros."""
@@ -86,8 +93,8 @@ def _register() -> None:
 
     def flatten(x: TensorList) -> tuple[Any, Any]:
         if x.fixed:
-            return (x.buffer,), (x.length, x.element_shape, x.dtype, x.plan, x.gradient)
-        return (x.buffer, x.length), (None, x.element_shape, x.dtype, x.plan, x.gradient)
+            return (x.buffer,), (x.length, x.element_shape, x.dtype, x.plan, x.gradient, x.limit)
+        return (x.buffer, x.length), (None, x.element_shape, x.dtype, x.plan, x.gradient, x.limit)
 
     def unflatten(aux: Any, children: Any) -> TensorList:
         length = aux[0] if aux[0] is not None else children[1]
@@ -113,11 +120,10 @@ def _enter(x: TensorList) -> TensorList:
     """A kernel's input: NumPy inside when interpreting."""
     if not isinstance(x, TensorList):
         raise errors.InvalidArgumentError(None, None, f"Input handle is not a list. Saw: '{type(x).__name__}'")
-    if interpreting() and x.buffer is not None:
-        length = x.length if x.fixed else int(np.asarray(x.length))
-        return TensorList(jax.tree_util.tree_map(np.asarray, x.buffer) if not isinstance(x.buffer, np.ndarray) else x.buffer, length, x.element_shape, x.dtype)
-    if not x.fixed and known(x.length):
-        return x.replace(x.buffer, int(x.length))
+    if not x.fixed and np.ndim(x.length) == 0 and not isinstance(x.length, jax.core.Tracer):
+        x = TensorList(x.buffer, int(x.length), x.element_shape, x.dtype, None, x.gradient, x.limit)
+    if interpreting() and x.buffer is not None and not isinstance(x.buffer, np.ndarray):
+        return x.replace(jax.tree_util.tree_map(np.asarray, x.buffer))
     return x
 
 
@@ -204,13 +210,9 @@ def _unpacked(item: Any) -> Any:
 
 def _put(x: TensorList, index: Any, item: Any) -> Any:
     """The buffer with row `index` replaced. Elements of another shape than the rest turn it into a tuple."""
-    item = _unpacked(item)
     n = _leaf(x.buffer).shape[0] if x.buffer is not None and not x.is_ragged else x.length
     if isinstance(item, TensorList):
-        buffer = x.buffer
-        if buffer is None:
-            buffer = _map(lambda a: xp.zeros((n, *np.shape(a)), a.dtype), item)
-        return jax.tree_util.tree_map(lambda b, a: _set_row(b, index, a), buffer, item)
+        return _put_list(x, index, item, n)
     if x.is_ragged or x.buffer is not None and tuple(x.buffer.shape[1:]) != tuple(item.shape):
         if not known(index):
             raise NeedsValue(index)
@@ -232,6 +234,27 @@ def _put(x: TensorList, index: Any, item: Any) -> Any:
             raise NeedsValue(x.length)
         buffer = _zeros(x.dtype, (n, *item.shape))
     return _set_row(buffer, index, item)
+
+
+def _put_list(x: TensorList, index: Any, item: TensorList, n: Any) -> Any:
+    """A list as an element: stacked part by part while all have the same parts, else in a tuple."""
+    parts = _unpacked(item)
+    buffer = x.buffer
+    if buffer is None and item.buffer is not None and not item.is_ragged:
+        buffer = _map(lambda a: _zeros_array(np.broadcast_to(a, (1, *np.shape(a))) if known(a) else a[None], n), parts)
+    if buffer is not None and not x.is_ragged and _fits(buffer, parts):
+        return jax.tree_util.tree_map(lambda b, a: _set_row(b, index, a), buffer, parts)
+    if not known(index):
+        raise NeedsValue(index)
+    rows = _rows(x) if x.buffer is not None else [None] * n
+    rows += [None] * (int(index) + 1 - len(rows))
+    rows[int(index)] = item
+    return tuple(rows)
+
+
+def _fits(buffer: Any, item: TensorList) -> bool:
+    a, b = jax.tree_util.tree_flatten(buffer), jax.tree_util.tree_flatten(item)
+    return a[1] == b[1] and all(x.shape[1:] == np.shape(y) for x, y in zip(a[0], b[0], strict=True))
 
 
 def _set_row(buffer: Any, index: Any, item: Any) -> Any:
@@ -294,12 +317,16 @@ def prepare_loop(start: list[Any], turn: Callable[[list[Any]], list[Any]], trips
         return start
     start = list(start)
     for _ in range(8):
-        after = turn(start)
+        try:
+            after = turn(start)
+        except EmptyListError:  # the loop may well make no turn at all: only running it can tell
+            return None
         changed = False
+        most = trips if trips is not None else _most_turns(start, after)
         for i, (v, w) in enumerate(zip(start, after, strict=True)):
             if not isinstance(v, TensorList):
                 continue
-            new = _prepared(v, w, trips)
+            new = _prepared(v, w, most)
             if new is None:
                 return None
             if new is not v:
@@ -308,6 +335,21 @@ def prepare_loop(start: list[Any], turn: Callable[[list[Any]], list[Any]], trips
         if not changed:
             return start
     return None
+
+
+def _most_turns(start: list[Any], after: list[Any]) -> int | None:
+    """A bound on the number of turns: a loop that pops from a list makes no more turns than it has elements."""
+    bounds = [
+        v.length // (v.length - w.length)
+        for v, w in zip(start, after, strict=True)
+        if isinstance(v, TensorList) and v.fixed and w.fixed and w.length < v.length
+    ]
+    bounds += [
+        v.plan[0] // -v.plan[1]
+        for v in start
+        if isinstance(v, TensorList) and not v.fixed and v.plan is not None and v.plan[1] is not None and v.plan[1] < 0
+    ]
+    return min(bounds, default=None)
 
 
 def _prepared(v: TensorList, w: TensorList, trips: int | None) -> TensorList | None:
@@ -326,14 +368,14 @@ def _prepared(v: TensorList, w: TensorList, trips: int | None) -> TensorList | N
     change = w.length - v.length if w.fixed else None  # None: a write beyond the end may add one element
     most = v.length
     if change is None or change > 0:
-        if trips is None:
+        if trips is None and v.limit is None:
             return None
-        most += trips * (change or 1)
+        most = v.limit if trips is None else most + trips * (change or 1)  # type: ignore[assignment]
     buffer = v.buffer
     if buffer is None and w.buffer is not None:
         buffer = _map(lambda a: jnp.zeros((most, *a.shape[1:]), a.dtype), w.buffer)
     grown = _grown(v.replace(buffer), most)
-    return TensorList(grown.buffer, jnp.int32(v.length), v.element_shape, v.dtype, (v.length, change))
+    return TensorList(grown.buffer, jnp.int32(v.length), v.element_shape, v.dtype, (v.length, change), v.gradient, v.limit)
 
 
 def settle_loop(values: list[Any], trips: int | None) -> list[Any]:
@@ -343,7 +385,7 @@ def settle_loop(values: list[Any], trips: int | None) -> list[Any]:
     out = []
     for v in values:
         if isinstance(v, TensorList) and not v.fixed and v.plan is not None and v.plan[1] is not None:
-            v = TensorList(v.buffer, v.plan[0] + trips * v.plan[1], v.element_shape, v.dtype)
+            v = TensorList(v.buffer, v.plan[0] + trips * v.plan[1], v.element_shape, v.dtype, None, v.gradient, v.limit)
         out.append(v)
     return out
 
@@ -356,7 +398,8 @@ def _flags(**more: Any) -> dict[str, Any]:
 @op("EmptyTensorList(element_shape: shape_type, max_num_elements: int32) -> (handle: variant); element_dtype: type; "
     "shape_type: {int32, int64}", shape=shapes.scalar, **_flags())  # fmt: skip
 def EmptyTensorList(element_shape, max_num_elements, element_dtype):
-    return TensorList(None, 0, _shape_from(element_shape), element_dtype)
+    limit = int(max_num_elements) if known(max_num_elements) and int(max_num_elements) >= 0 else None
+    return TensorList(None, 0, _shape_from(element_shape), element_dtype, limit=limit)
 
 
 @op("TensorListReserve(element_shape: shape_type, num_elements: int32) -> (handle: variant); element_dtype: type; "
@@ -458,7 +501,7 @@ def TensorListPopBack(input_handle, element_shape, element_dtype, ctx):
     if x.fixed:
         n = x.length
         if n == 0:
-            raise ctx.fail("Trying to pop from an empty list.")
+            raise ctx.error(EmptyListError, "Trying to pop from an empty list.")
         item = None if x.buffer is None else _take(x, np.int32(n - 1))
         if item is None:
             es = _merged(x.element_shape, _shape_from(element_shape))
@@ -557,6 +600,8 @@ def TensorListResize(input_handle, size, ctx):
     n = int(static(size))
     if n < 0:
         raise ctx.fail("TensorListSlice expects size to be non-negative.")
+    if x.fixed and n == x.length:
+        return x
     if n <= _count(x):
         buffer = x.buffer[:n] if x.is_ragged else _map(lambda a: a[:n], x.buffer)
         return TensorList(buffer, n, x.element_shape, x.dtype)
@@ -675,6 +720,8 @@ def _(op, dtensor):
 def _(op, dlist):
     t = op.inputs[0]
     n = -1 if t._shape is None or t._shape[0] is None else t._shape[0]
+    if n >= 0:  # later writes may have made the list longer
+        dlist = raw.TensorListResize(dlist, np.int32(n))
     out = raw.TensorListStack(dlist, _rest_of(t), element_dtype=t.dtype.base_dtype, num_elements=n)
     out._shape = t._shape
     return [out, None]
@@ -693,8 +740,7 @@ def _(op, ditem):
 def _(op, dlist):
     _, index, item = op.inputs
     rest = raw.TensorListSetItem(dlist, index, raw.ZerosLike(item))
-    if op._attrs["resize_if_index_out_of_bounds"]:
-        rest = raw.TensorListResize(rest, raw.TensorListLength(op.inputs[0]))
+    # where the write made the list longer, its gradient stays longer too: the elements beyond are zero and nobody reads them
     ditem = raw.TensorListGetItem(dlist, index, _shape_input(item), element_dtype=op._attrs["element_dtype"])
     ditem._shape = item._shape
     return [rest, None, ditem]
