@@ -449,7 +449,7 @@ class Saver:
         if sess is None or not hasattr(sess, "run"):
             raise TypeError(f"'sess' must be a Session; {sess}")
         parent = os.path.dirname(save_path)
-        if parent and not os.path.isdir(parent):
+        if parent and not os.path.isdir(parent) and not os.path.isdir(os.path.dirname(parent) or "."):  # one level is made
             raise ValueError(f"Parent directory of {save_path} doesn't exist, can't save.")
         path: str | None = None
         if not self._is_empty:
