@@ -39,7 +39,9 @@ def as_tables(report: Report, everything: bool = False) -> None:
         grid = Table(show_edge=False, pad_edge=False, box=None)
         for column in table.columns:
             number = bool(shown) and all(isinstance(r[table.columns.index(column)], (int, float)) for r in shown)
-            grid.add_column(column, justify="right" if number else "left", overflow="fold", header_style="dim")
+            grid.add_column(
+                column.replace("_", " "), justify="right" if number else "left", overflow="fold", header_style="dim"
+            )
         for row in shown:
             grid.add_row(*(Text(_text(c, v)) for c, v in zip(table.columns, row)))
         console.print(Text(f"\n{table.title}", style="bold"))
