@@ -122,7 +122,7 @@ def as_text(rows: list[dict[str, object]]) -> str:
         verdict = {True: "", False: "  missed", None: ""}[row["reached"]]  # type: ignore[index]
         cells = [number(row[k]) for k in ("tensorflow", "hornbeam", "ratio", "target")]
         lines.append(f"{row['figure']:<20} {cells[0]:>11} {cells[1]:>11} {cells[2]:>7} {cells[3]:>7}{verdict}")
-        lines += [f"    {error}" for error in row["errors"]]  # type: ignore[union-attr]
+        lines += [f"    {error}" for error in row["errors"]]  # type: ignore[attr-defined]
     return "\n".join(lines)
 
 

@@ -21,12 +21,12 @@ def _getargspec(func: Any) -> Any:
     import collections
     import inspect
 
+    ArgSpec: Any = collections.namedtuple("ArgSpec", "args varargs keywords defaults")
+
     spec = inspect.getfullargspec(func)
     if spec.kwonlyargs:  # annotations, which Python refused here too, are no reason: TensorFlow 1 had none, our API has
         raise ValueError("Function has keyword-only parameters, use inspect.signature() API which can support them")
-    return collections.namedtuple("ArgSpec", "args varargs keywords defaults")(
-        spec.args, spec.varargs, spec.varkw, spec.defaults
-    )
+    return ArgSpec(spec.args, spec.varargs, spec.varkw, spec.defaults)
 
 
 def _coroutine(func: Any) -> Any:
@@ -42,7 +42,7 @@ def _coroutine(func: Any) -> Any:
 
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        result = func(*args, **kwargs)
+        result: Any = func(*args, **kwargs)
         if inspect.isawaitable(result) or inspect.isgenerator(result):
             result = yield from result
         return result
