@@ -246,6 +246,17 @@ LINALG = [
     case("MatrixLogarithm", _positive(3, "complex128"), **_NUMERIC), case("MatrixSquareRoot", _positive(3, "float64"), _unknown=False, **_NUMERIC),
 ]
 
+_EINSUM = [
+    ("ij,jk->ik", (2, 3), (3, 4)), ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)), ("ij->ji", (2, 3)), ("ij->i", (2, 3)), ("ij->", (2, 3)), ("ii->i", (3, 3)), ("ii->", (3, 3)),
+    ("i,j->ij", (2,), (3,)), ("ij,ij->", (2, 3), (2, 3)), ("...ij,...jk->...ik", (2, 3, 4), (4, 5)), ("...ij,jk->...ik", (2, 1, 3, 4), (4, 5)),
+    ("bhqd,bhkd->bhqk", (2, 2, 3, 4), (2, 2, 5, 4)), ("ijk,k->i", (2, 3, 4), (4,)), ("...i->...", (2, 3)), ("ij,k->ik", (2, 3), (4,)), ("i->ii", (3,)),
+]
+EINSUM = [
+    *[case("Einsum", [F(*s) for s in shapes], equation=e, _unknown=e == "ij,jk->ik", _zero="ii" not in e, _atol=1e-5) for e, *shapes in _EINSUM],
+    case("Einsum", [F(2, 3, t="complex64"), F(3, 4, t="complex64")], equation="ij,jk->ik"), case("Einsum", [F(2, 3, t="float64")], equation="ij->ji"),
+    case("Einsum", [I(2, 3), I(3, 4)], equation="ij,jk->ik"),
+]
+
 FFT = [
     *[case(n, F(*s, t="complex64"), _zero=False, _atol=1e-5) for n, s in (("FFT", (2, 6)), ("IFFT", (2, 6)), ("FFT2D", (2, 3, 4)), ("IFFT2D", (2, 3, 4)), ("FFT3D", (2, 3, 4)), ("IFFT3D", (2, 3, 4)))],
     case("FFT", F(5, t="complex128"), _zero=False),
@@ -255,4 +266,4 @@ FFT = [
     case("IRFFT3D", F(2, 4, 4, t="complex64"), K([2, 4, 6]), _zero=False, _atol=1e-5, _values=False), case("RFFT", F(2, 6), np.array([6], np.int32), _zero=False, _atol=1e-5),
 ]
 
-CASES = list(chain(UNARY, CASTS, BINARY, SPECIAL_FUNCTIONS, REDUCTIONS, SEGMENTS, LINALG, FFT))
+CASES = list(chain(UNARY, CASTS, BINARY, SPECIAL_FUNCTIONS, REDUCTIONS, SEGMENTS, LINALG, EINSUM, FFT))
