@@ -146,7 +146,9 @@ def optimizers(tf):
         "Nesterov": lambda step: t.MomentumOptimizer(0.1, 0.9, use_nesterov=True),
         "Adam": lambda step: t.AdamOptimizer(0.1),
         "Adagrad": lambda step: t.AdagradOptimizer(0.1),
-        "AdagradDA": lambda step: t.AdagradDAOptimizer(0.1, step, l1_regularization_strength=0.1, l2_regularization_strength=0.2),
+        "AdagradDA": lambda step: t.AdagradDAOptimizer(
+            0.1, step, l1_regularization_strength=0.1, l2_regularization_strength=0.2
+        ),
         "Adadelta": lambda step: t.AdadeltaOptimizer(1.0),
         "RMSProp": lambda step: t.RMSPropOptimizer(0.1, momentum=0.5),
         "CenteredRMSProp": lambda step: t.RMSPropOptimizer(0.1, momentum=0.5, centered=True),
@@ -156,7 +158,9 @@ def optimizers(tf):
         "ProximalGradientDescent": lambda step: t.ProximalGradientDescentOptimizer(
             0.1, l1_regularization_strength=0.3, l2_regularization_strength=0.1
         ),
-        "ProximalAdagrad": lambda step: t.ProximalAdagradOptimizer(0.1, l1_regularization_strength=0.3, l2_regularization_strength=0.1),
+        "ProximalAdagrad": lambda step: t.ProximalAdagradOptimizer(
+            0.1, l1_regularization_strength=0.3, l2_regularization_strength=0.1
+        ),
     }
 
 
@@ -329,9 +333,18 @@ def raw_training_ops(tf):
             sess.run(tf.global_variables_initializer())
             for _ in range(2):
                 sess.run(op)
-            out[name + str(sorted(k for k in inputs if k.startswith(("use_", "multiply", "update"))))] = sess.run(variables)
+            out[name + str(sorted(k for k in inputs if k.startswith(("use_", "multiply", "update"))))] = sess.run(
+                variables
+            )
 
-    adam = {"beta1_power": f(0.5), "beta2_power": f(0.7), "lr": f(0.1), "beta1": f(0.9), "beta2": f(0.99), "epsilon": f(1e-3)}
+    adam = {
+        "beta1_power": f(0.5),
+        "beta2_power": f(0.7),
+        "lr": f(0.1),
+        "beta1": f(0.9),
+        "beta2": f(0.99),
+        "epsilon": f(1e-3),
+    }
     run("ApplyAdam", 3, **adam, grad=grad, use_nesterov=True)
     run("ApplyAdamWithAmsgrad", 4, **adam, grad=grad)
     run("ApplyAdaMax", 3, **{k: v for k, v in adam.items() if k != "beta2_power"}, grad=grad)
@@ -413,9 +426,13 @@ def scopes_hand_their_defaults_down(tf):
 
         return get
 
-    with tf.variable_scope("outer", initializer=tf.ones_initializer(), dtype=tf.float64, custom_getter=getter("o")) as outer:
+    with tf.variable_scope(
+        "outer", initializer=tf.ones_initializer(), dtype=tf.float64, custom_getter=getter("o")
+    ) as outer:
         v = tf.get_variable("v", [2])
-        with tf.variable_scope("inner", custom_getter=getter("i"), regularizer=lambda w: tf.identity(w[0], name="loss")):
+        with tf.variable_scope(
+            "inner", custom_getter=getter("i"), regularizer=lambda w: tf.identity(w[0], name="loss")
+        ):
             w = tf.get_variable("w", [2])
     out.append([v.name, v.dtype.name, w.name, w.dtype.name])
     out.append([t.name for t in tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)])
@@ -540,6 +557,58 @@ def run(tf, kind, name, **args):
             return train(tf, name, **args)
         result = PROGRAMS[kind][name](tf)
         return nodes(tf) if kind == "graph" else result
+
+
+def all_programs():
+    """(kind, name, arguments) of every program, optimizers in all their forms included."""
+    out = [(kind, name, {}) for kind, programs in PROGRAMS.items() for name in programs]
+    for name in OPTIMIZERS:
+        for sparse in (False, True):
+            for resource in (False, True):
+                out.append(("train", name, {"sparse": sparse, "resource": resource, "dtype": "float32"}))
+        if "Proximal" not in name:  # TensorFlow's proximal optimizers do not take double variables
+            out.append(("train", name, {"sparse": False, "resource": False, "dtype": "float64"}))
+    return out
+
+
+def label(kind, name, args):
+    forms = (
+        ["sparse" if args["sparse"] else "dense", "resource" if args["resource"] else "ref", args["dtype"]]
+        if args
+        else []
+    )
+    return "-".join([kind, name, *forms])
+
+
+def compare(ours, theirs, where="", rtol=1e-6):
+    """Asserts that two results are equal: arrays within `rtol` (1e-12 if double), messages and names exactly."""
+    if isinstance(theirs, dict) and "array" not in theirs:
+        assert sorted(ours) == sorted(theirs), where
+        for k in theirs:
+            compare(ours[k], theirs[k], f"{where}/{k}", rtol)
+    elif isinstance(theirs, (list, tuple)):
+        assert len(ours) == len(theirs), where
+        for i, (a, b) in enumerate(zip(ours, theirs)):
+            compare(a, b, f"{where}[{i}]", rtol)
+    elif isinstance(theirs, dict) or isinstance(theirs, (np.ndarray, np.generic)):
+        if isinstance(theirs, dict):
+            theirs = np.array(theirs["array"]).reshape(theirs["shape"])
+        a = np.asarray(ours)
+        assert a.shape == theirs.shape, where
+        if theirs.dtype.kind in "OSU":
+            assert [bytes(v) for v in a.reshape(-1)] == [v.encode() for v in theirs.reshape(-1).tolist()], where
+            return
+        np.testing.assert_allclose(
+            a.astype("float64"), theirs.astype("float64"), rtol=rtol, atol=rtol / 10, err_msg=where
+        )
+    elif isinstance(theirs, str) and theirs.startswith("variable_name:"):
+        assert sorted(ours.split("\n")) == sorted(theirs.split("\n")), (
+            where
+        )  # a proto's text: the order of fields is free
+    else:
+        assert (ours.decode() if isinstance(ours, bytes) else ours) == (
+            theirs.decode() if isinstance(theirs, bytes) else theirs
+        ), where
 
 
 def main(kind, name, args):

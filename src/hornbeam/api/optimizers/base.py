@@ -181,7 +181,8 @@ class Optimizer:
         if var.constraint is None:
             return update
         with control_dependencies([update]):
-            return var.assign(var.constraint(var))
+            # a reference variable's own snapshot may have been read before the update
+            return var.assign(var.constraint(var if is_resource_variable(var) else var.read_value()))
 
     def _apply_dense(self, grad: Tensor, var: Any) -> Any:
         raise NotImplementedError()
