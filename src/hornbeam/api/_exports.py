@@ -38,6 +38,7 @@ EXPORTS: dict[str, dict[str, str]] = {
         "OpError": "hornbeam.core.errors:OpError",
         "Operation": "hornbeam.core.graph:Operation",
         "OptimizerOptions": "hornbeam.proto:OptimizerOptions",
+        "Print": "hornbeam.api.logging_ops:Print",
         "QUANTIZED_DTYPES": "hornbeam.core.dtypes:QUANTIZED_DTYPES",
         "RegisterGradient": "hornbeam.core.registry:RegisterGradient",
         "RunMetadata": "hornbeam.proto:RunMetadata",
@@ -217,6 +218,7 @@ EXPORTS: dict[str, dict[str, str]] = {
         "floormod": "hornbeam.api.math_ops:floormod",
         "foldl": "hornbeam.api.functional_ops:foldl",
         "foldr": "hornbeam.api.functional_ops:foldr",
+        "function": "hornbeam.api.function_ops:function",
         "gather": "hornbeam.api.array_select:gather",
         "gather_nd": "hornbeam.api.array_select:gather_nd",
         "get_collection": "hornbeam.core.graph:get_collection",
@@ -324,6 +326,7 @@ EXPORTS: dict[str, dict[str, str]] = {
         "no_regularizer": "hornbeam.api.variable_scope:no_regularizer",
         "norm": "hornbeam.api.linalg_ops:norm",
         "not_equal": "hornbeam.api.math_ops:not_equal",
+        "numpy_function": "hornbeam.api.function_ops:numpy_function",
         "one_hot": "hornbeam.api.array_ops:one_hot",
         "ones": "hornbeam.api.array_ops:ones",
         "ones_initializer": "hornbeam.api.init_ops:Ones",
@@ -337,6 +340,9 @@ EXPORTS: dict[str, dict[str, str]] = {
         "placeholder_with_default": "hornbeam.api.array_ops:placeholder_with_default",
         "polygamma": "hornbeam.api.math_ops:polygamma",
         "pow": "hornbeam.api.math_ops:pow",
+        "print": "hornbeam.api.logging_ops:print_v2",
+        "py_func": "hornbeam.api.function_ops:py_func",
+        "py_function": "hornbeam.api.function_ops:py_function",
         "qint16": "hornbeam.core.dtypes:qint16",
         "qint32": "hornbeam.core.dtypes:qint32",
         "qint8": "hornbeam.core.dtypes:qint8",
@@ -539,7 +545,11 @@ EXPORTS: dict[str, dict[str, str]] = {
     "compat.v1": {
         "enable_eager_execution": "hornbeam.api.framework:enable_eager_execution",
     },
+    "contrib.eager": {
+        "py_func": "hornbeam.api.function_ops:py_function",
+    },
     "contrib.framework": {
+        "Defun": "hornbeam.api.function_ops:Defun",
         "argsort": "hornbeam.api.array_select:argsort",
         "is_tensor": "hornbeam.api.framework:is_tensor",
         "list_variables": "hornbeam.files.checkpoint_reader:list_variables",
@@ -1187,6 +1197,10 @@ EXPORTS: dict[str, dict[str, str]] = {
         "MultiRNNCell": "hornbeam.api.rnn_cell:MultiRNNCell",
         "RNNCell": "hornbeam.api.rnn_cell:RNNCell",
         "ResidualWrapper": "hornbeam.api.rnn_cell:ResidualWrapper",
+    },
+    "python.framework.function": {
+        "Declare": "hornbeam.api.function_ops:Declare",
+        "Defun": "hornbeam.api.function_ops:Defun",
     },
     "python.framework.meta_graph": {
         "create_meta_graph_def": "hornbeam.api.meta_graph:create_meta_graph_def",

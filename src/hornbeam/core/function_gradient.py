@@ -14,10 +14,11 @@ from hornbeam.core.functional import (
     add_branches, add_call, append_outputs, make_function, replace_function, unused_argument,
 )  # fmt: skip
 from hornbeam.core.gradients import gradients_between, needed_inputs
-from hornbeam.core.graph import Graph, Operation, Tensor, convert_to_tensor, get_default_graph
+from hornbeam.core.graph import Graph, Operation, Tensor, convert_to_tensor, fill_defaults, get_default_graph
 from hornbeam.core.registry import OpSpec, get, raw
 from hornbeam.core.tensor_shape import Shape
 
+_KINDS = ("If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall", "StatefulPartitionedCall")
 _SHAPE_OPS = ("Shape", "Size", "Rank")
 
 
@@ -221,20 +222,18 @@ def _extend(op: Operation, branches: Sequence[Function], new: Sequence[Sequence[
         for j, tensors in enumerate(new):
             outputs += tensors if i == j else [_fake(f.graph, t) for t in tensors]
         functions.append(replace_function(f, f.inputs, outputs))
+    if op.spec.kernel is None and op.type not in _KINDS:  # a node named after its function: from now on a plain call
+        op._attrs |= {"f": branches[0], "Tin": branches[0].input_types, "Tout": branches[0].output_types}
+        op.spec = get("StatefulPartitionedCall" if op.spec.stateful else "PartitionedCall")
+        op.type = op.spec.name
+        fill_defaults(op.spec, op._attrs)
     append_outputs(op, [t for tensors in new for t in tensors])
     if op.type.endswith("If"):
         op._attrs["then_branch"], op._attrs["else_branch"] = functions
     elif op.type.endswith("Case"):
         op._attrs["branches"] = functions
-    elif "f" in op._attrs:
+    else:
         op._attrs["f"] = functions[0]
-    else:  # a node named after its function: from now on a plain call
-        op._attrs |= {"f": functions[0], "Tin": functions[0].input_types, "Tout": functions[0].output_types}
-        op.spec = get("StatefulPartitionedCall" if op.spec.stateful else "PartitionedCall")
-        op.type = op.spec.name
-        for k, a in op.spec.attrs.items():
-            if k not in op._attrs and a.has_default:
-                op._attrs[k] = a.default
 
 
 def _fake(graph: Graph, like: Tensor) -> Tensor:

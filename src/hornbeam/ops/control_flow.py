@@ -4,6 +4,7 @@ primitives of TensorFlow 1's own control flow, which exist to be read and are ra
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Any
 
 import numpy as np
@@ -158,16 +159,26 @@ def _call_python(input: list[Any], token: bytes, Tout: list[Any], ctx: Any) -> l
     function = PYTHON_FUNCTIONS.get(token)
     if function is None:
         raise ctx.fail(f"callback {token.decode()} is not found: a py_func runs only in the process that made it")
-    result = function(*(v.copy() if isinstance(v, np.ndarray) else v for v in map(_argument, input)))
-    if result is None:
-        values: list[Any] = []
-    elif isinstance(result, (tuple, list)) and not (len(Tout) == 1 and isinstance(result, list)):
-        values = list(result)
-    else:
-        values = [result]
+    arguments = [v.copy() if isinstance(v, np.ndarray) else v for v in map(_argument, input)]
+    try:
+        result = function(*arguments)
+    except Exception as e:
+        raise _as_op_error(e, ctx) from e
+    values: list[Any] = [] if result is None else list(result) if isinstance(result, (tuple, list)) else [result]
     if len(values) != len(Tout):
         raise ctx.fail(f"{token.decode()} returns {len(values)} values, but expects to see {len(Tout)} values.")
     return [_result(v, t, i, token, ctx) for i, (v, t) in enumerate(zip(values, Tout, strict=True))]
+
+
+def _as_op_error(e: Exception, ctx: Any) -> errors.OpError:
+    """The error of the run that an exception in a Python function becomes."""
+    kinds: list[tuple[Any, type[errors.OpError]]] = [
+        ((TypeError, ValueError), errors.InvalidArgumentError), (StopIteration, errors.OutOfRangeError), (MemoryError, errors.ResourceExhaustedError),
+        (NotImplementedError, errors.UnimplementedError),
+    ]  # fmt: skip
+    cls = next((c for k, c in kinds if isinstance(e, k)), errors.UnknownError)
+    trace = "".join(traceback.format_exception(e))
+    return ctx.error(cls, f"{type(e).__name__}: {e}\n{trace}")  # type: ignore[no-any-return]
 
 
 def _argument(v: Any) -> Any:
