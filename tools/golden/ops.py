@@ -1,4 +1,5 @@
-"""Makes `tests/golden/ops/<family>.npz`: TensorFlow's outputs and gradients for every row of the case tables.
+"""Makes `tests/golden/ops/<family>.npz` (TensorFlow's outputs and gradients for every row of the case tables) and `api_<family>.npz`
+(what it returns for every call of `tests/oracle/api_<family>.py`).
 
     HORNBEAM_ORACLE=/path/to/python-with-tensorflow-2.15 python tools/golden/ops.py [family ...]
 
@@ -13,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from hornbeam.core import registry  # noqa: E402
-from tests.oracle import cases, compare, golden  # noqa: E402
+from tests.oracle import api_calls, cases, compare, golden  # noqa: E402
 
 
 def answer(c: cases.Case) -> dict[str, object]:
@@ -40,7 +41,11 @@ def answer(c: cases.Case) -> dict[str, object]:
 
 def main(families: list[str]) -> int:
     failed = 0
-    for family in families or cases.families():
+    for family in [f for f in api_calls.families() if not families or f"api_{f}" in families]:
+        calls, _ = api_calls.load(family)
+        size = api_calls.save(family, dict(zip(calls, api_calls.call_oracle(calls), strict=True)))
+        print(f"api_{family}: {len(calls)} calls, {size:,} bytes")
+    for family in [f for f in cases.families() if not families or f in families]:
         writer = golden.Writer()
         rows = cases.load(family)
         for c in rows:

@@ -52,8 +52,10 @@ def _comparison(name: str, sign: str, op: str, known: Callable[[Any, Any], Any])
     def function(
         x: Any, y: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None
     ) -> Any:
-        if op == "Equal" and x is y:  # never false, and no node is needed
-            return raw.NoOp(name="assert_equal")
+        if op == "Equal":
+            with name_scope(name, "assert_equal", [x, y, data]):
+                if x is y:  # always true
+                    return raw.NoOp()
         return _elementwise(
             function.__name__, sign, lambda a, b: getattr(raw, op)(a, b), known, x, y, data, summarize, message, name
         )

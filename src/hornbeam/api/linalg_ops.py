@@ -55,11 +55,11 @@ def matvec(
     name: str | None = None,
 ) -> Tensor:  # fmt: skip
     """Matrix `a` times vector `b`, over batch dimensions."""
-    with name_scope(name, "MatVec", [a, b]) as scope:
+    with name_scope(name, "MatVec", [a, b]):
         out = matmul(
             a, raw.ExpandDims(b, -1), transpose_a=transpose_a, adjoint_a=adjoint_a, a_is_sparse=a_is_sparse, b_is_sparse=b_is_sparse
         )
-        return raw.Squeeze(out, squeeze_dims=[-1], name=scope)  # type: ignore[no-any-return]
+        return raw.Squeeze(out, squeeze_dims=[-1])  # type: ignore[no-any-return]
 
 
 def _axes_of_tensordot(a: Tensor, axes: Any) -> tuple[Any, Any]:
@@ -198,8 +198,8 @@ def eye(
             whole = np.array([*batch, int(num_rows), int(columns)], np.int32)
         ones = raw.Fill(diagonal, convert_to_tensor(one, dtype))
         if square:
-            return raw.MatrixDiag(ones)  # type: ignore[no-any-return]
-        return raw.MatrixSetDiag(raw.Fill(whole, convert_to_tensor(zero, dtype)), ones)  # type: ignore[no-any-return]
+            return raw.MatrixDiag(ones, name="diag")  # type: ignore[no-any-return]
+        return raw.MatrixSetDiag(raw.Fill(whole, convert_to_tensor(zero, dtype)), ones, name="set_diag")  # type: ignore[no-any-return]
 
 
 def trace(x: Any, name: str | None = None) -> Tensor:
@@ -264,7 +264,7 @@ def normalize(tensor: Any, ord: Any = "euclidean", axis: Any = None, name: str |
     with name_scope(name, "normalize", [tensor]):
         x = convert_to_tensor(tensor)
         size = cast(norm(x, ord, axis, keepdims=True), x.dtype)
-        return raw.RealDiv(x, size), size
+        return raw.RealDiv(x, size, name="truediv"), size
 
 
 def adjoint(matrix: Any, name: str | None = None) -> Tensor:

@@ -78,10 +78,10 @@ _SPECIAL = {
 }  # fmt: skip
 
 
-def _scoped_unary(name: str, op: str, scope_name: str | None = None) -> Callable[..., Any]:
+def _scoped_unary(name: str, op: str) -> Callable[..., Any]:
     def function(x: Any, name: str | None = None) -> Any:
-        with name_scope(name, scope_name or function.__name__, [x]) as scope:
-            return getattr(raw, op)(convert_to_tensor(x, name="x"), name=scope)
+        with name_scope(name, function.__name__, [x]):
+            return getattr(raw, op)(convert_to_tensor(x, name="x"))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{op}, elementwise. One tensor of the argument's shape."
@@ -205,10 +205,22 @@ def _like_x(default: str, op: str, doc: str) -> Callable[..., Any]:
 div_no_nan = _like_x("div_no_nan", "DivNoNan", "x / y, and 0 where y is 0.")
 divide_no_nan = div_no_nan
 multiply_no_nan = _like_x("multiply_no_nan", "MulNoNan", "x * y, and 0 where y is 0, even if x is infinite or NaN.")
-xlogy = _like_x("xlogy", "Xlogy", "x * log(y), and 0 where x is 0.")
-xlog1py = _like_x("xlog1py", "Xlog1py", "x * log(1 + y), and 0 where x is 0.")
-xdivy = _like_x("xdivy", "Xdivy", "x / y, and 0 where x is 0.")
+xlogy = _binary("xlogy", "Xlogy")
 floordiv = _like_x("floordiv", "FloorDiv", "x / y rounded down.")
+
+
+def xlog1py(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x * log(1 + y), and 0 where x is 0."""
+    with name_scope(name, "xlog1py", [x]):
+        return raw.Xlog1py(x, y)  # type: ignore[no-any-return]
+
+
+def xdivy(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x / y, and 0 where x is 0."""
+    with name_scope(name, "xdivy", [x]):
+        return raw.Xdivy(x, y)  # type: ignore[no-any-return]
+
+
 _export("div_no_nan", "div_no_nan", "math.divide_no_nan", "math.div_no_nan")
 _export("floordiv", "floordiv", "math.floordiv")
 for _name in ("multiply_no_nan", "xlogy", "xlog1py", "xdivy"):
@@ -476,7 +488,7 @@ def lbeta(x: Any, name: str | None = None) -> Tensor:
     with name_scope(name, "lbeta", [x]):
         x = convert_to_tensor(x, name="x")
         last = np.array([-1], np.int32)
-        return raw.Sub(raw.Sum(raw.Lgamma(x), last), raw.Lgamma(raw.Sum(x, last)))  # type: ignore[no-any-return]
+        return raw.Sub(raw.Sum(raw.Lgamma(x), last), raw.Lgamma(raw.Sum(x, last)), name="sub")  # type: ignore[no-any-return]
 
 
 _export("lbeta", "lbeta", "math.lbeta")

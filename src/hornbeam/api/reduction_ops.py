@@ -93,7 +93,7 @@ def reduce_euclidean_norm(input_tensor: Any, axis: Any = None, keepdims: bool = 
 
 def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
     """The (population) variance over `axis`."""
-    with name_scope(name, "reduce_variance") as scope:
+    with name_scope(name, "reduce_variance"):
         x = convert_to_tensor(input_tensor)
         means = reduce_mean(x, axis=axis, keepdims=True)
         if means.dtype.is_integer:
@@ -103,13 +103,13 @@ def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False,
             squared = raw.Real(raw.Mul(raw.Conj(diff), diff), Tout=diff.dtype.real_dtype)
         else:
             squared = raw.Square(diff)
-        return reduce_mean(squared, axis=axis, keepdims=keepdims, name=scope)  # type: ignore[no-any-return]
+        return reduce_mean(squared, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
 
 
 def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
     """The (population) standard deviation over `axis`."""
-    with name_scope(name, "reduce_std") as scope:
-        return raw.Sqrt(reduce_variance(input_tensor, axis=axis, keepdims=keepdims), name=scope)  # type: ignore[no-any-return]
+    with name_scope(name, "reduce_std"):
+        return raw.Sqrt(reduce_variance(input_tensor, axis=axis, keepdims=keepdims))  # type: ignore[no-any-return]
 
 
 def count_nonzero(
@@ -218,7 +218,7 @@ def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: 
     with name_scope(name, "UnsortedSegmentMean"):
         data = convert_to_tensor(data)
         counts = _segment_counts(data, segment_ids, num_segments)
-        return raw.RealDiv(raw.UnsortedSegmentSum(data, segment_ids, num_segments), counts)  # type: ignore[no-any-return]
+        return raw.RealDiv(raw.UnsortedSegmentSum(data, segment_ids, num_segments), counts, name="truediv")  # type: ignore[no-any-return]
 
 
 def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
@@ -226,7 +226,7 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
     with name_scope(name, "UnsortedSegmentSqrtN"):
         data = convert_to_tensor(data)
         counts = _segment_counts(data, segment_ids, num_segments)
-        return raw.RealDiv(raw.UnsortedSegmentSum(data, segment_ids, num_segments), raw.Sqrt(counts))  # type: ignore[no-any-return]
+        return raw.RealDiv(raw.UnsortedSegmentSum(data, segment_ids, num_segments), raw.Sqrt(counts), name="truediv")  # type: ignore[no-any-return]
 
 
 # --- counting -------------------------------------------------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def confusion_matrix(
     from hornbeam.api import check_ops
     from hornbeam.core.graph import control_dependencies
 
-    with name_scope(name, "confusion_matrix", [predictions, labels, num_classes, weights]) as scope:
+    with name_scope(name, "confusion_matrix", [predictions, labels, num_classes, weights]):
         labels, predictions = squeezed_to_match(
             convert_to_tensor(labels, name="labels"), convert_to_tensor(predictions, name="predictions")
         )
@@ -312,7 +312,7 @@ def confusion_matrix(
             weights = convert_to_tensor(weights, name="weights")
             values["predictions"].shape.assert_is_compatible_with(weights.shape)
             weights = cast(weights, dtype)
-        return raw.ScatterNd(indices, weights, raw.Pack([size, size]), name=scope)  # type: ignore[no-any-return]
+        return raw.ScatterNd(indices, weights, raw.Pack([size, size]))  # type: ignore[no-any-return]
 
 
 __tf_exports__: dict[str, str] = {}
