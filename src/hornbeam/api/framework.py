@@ -227,5 +227,6 @@ __tf_exports__ = {
     "test.is_gpu_available": "is_gpu_available",
     "test.gpu_device_name": "gpu_device_name",
     "TensorSpec": "TensorSpec",
+    "to_jax": "hornbeam.runtime.to_jax:to_jax",
     "raw_ops": "raw_ops",
 }  # fmt: skip
