@@ -99,7 +99,7 @@ def _compare(op: str) -> Callable[..., Any]:
 def _matmul(x: Any, y: Any) -> Any:
     with name_scope(None, "matmul", [x, y]) as scope:
         x, y = convert_to_tensor(x), _other(y, x, "y")
-        if (x._shape is None or len(x._shape) > 2) and (y._shape is None or len(y._shape) > 2):
+        if x._shape is None or len(x._shape) > 2 or y._shape is None or len(y._shape) > 2:
             return raw.BatchMatMulV2(x, y, name=scope)
         return raw.MatMul(x, y, name=scope)
 
