@@ -26,6 +26,12 @@ def ints(*values: int, t: str = "int32") -> Any:
     return np.array(values, t)
 
 
+def tensor_bytes(array: Any) -> bytes:
+    from hornbeam.core.tensor_proto import make_tensor_proto
+
+    return make_tensor_proto(array).SerializeToString()
+
+
 LONG = [bytes((i * 7 + n) % 256 for i in range(n)) for n in (0, 1, 3, 4, 7, 8, 16, 17, 32, 33, 64, 65, 127, 128, 129, 300)]
 CASES: list[Case] = [
     case("StringJoin", [S("a", "b"), S("c", "d")], separator="-"), case("StringJoin", [one("x"), S("c", "d")]), case("StringJoin", [S("a"), S("b", "c")], **BAD),
@@ -54,5 +60,6 @@ CASES: list[Case] = [
     case("DecodeCSV", S("1,2.5,abc", '3,,"q,""x"'), [ints(0), np.array([1.0], np.float32), S("z")], **Z), case("DecodeCSV", S("1,2"), [ints(0), S("z"), S("y")], **BAD), case("DecodeCSV", S("x,2"), [ints(0), S("z")], **BAD), case("DecodeCSV", S(",2"), [ints(), S("z")], **BAD), case("DecodeCSV", S('a"b,2'), [S("s"), S("z")], **BAD), case("DecodeCSV", S('"ab"c,2'), [S("s"), S("z")], **BAD),
     case("DecodeCSV", S('a"b,2'), [S("s"), S("z")], use_quote_delim=False, **Z), case("DecodeCSV", S("1\t2"), [ints(1), S("z")], field_delim="\t", **Z), case("DecodeCSV", S("NA,2"), [ints(7), S("z")], na_value="NA", **Z), case("DecodeCSV", S("1,2,3,4"), [ints(7), np.array([1.0])], select_cols=[1, 3], **Z), case("DecodeCSV", S(" 1 , 2"), [ints(7), np.array([1.0], np.float32)], **Z), case("DecodeCSV", S("1,2,3"), [ints(7), S("")], **BAD), case("DecodeCSV", one('1,"a\nb"'), [ints(7), S("x")], **Z), case("DecodeCSV", S("1,"), [ints(7), S("x")], **Z), case("DecodeCSV", S('1,"ab'), [ints(7), S("x")], **BAD),
     case("DecodeCompressed", S("abc")), case("DecodeCompressed", S(zlib.compress(b"some text"), zlib.compress(b"")), compression_type="ZLIB"), case("DecodeCompressed", S(gzip.compress(b"some text", mtime=0)), compression_type="GZIP"),
+    case("SerializeTensor", F(2, 3)), case("SerializeTensor", np.array(5, np.int32)), case("SerializeTensor", S("a", "bc")), case("ParseTensor", one(tensor_bytes(np.arange(3.0))), out_type="float64"), case("ParseTensor", one(b"\xff"), out_type="float64", **BAD),
     case("ShardedFilename", one("base"), np.array(2, np.int32), np.array(10, np.int32)), case("ShardedFilespec", one("base"), np.array(10, np.int32)),
 ]  # fmt: skip

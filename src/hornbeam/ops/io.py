@@ -150,12 +150,24 @@ def DecodeCompressed(bytes, compression_type):
 
 
 # --- tensors as bytes ---
+def tensor_bytes(array: Any, dtype: Any) -> bytes:
+    """A serialised TensorProto with the values as raw content (strings in their field), as TensorFlow's kernels write it."""
+    from hornbeam.core.tensor_proto import make_tensor_proto
+    from hornbeam.proto import TensorProto
+
+    if dtype is dtypes.string:
+        return make_tensor_proto(array, dtype).SerializeToString()  # type: ignore[no-any-return]
+    proto = TensorProto(dtype=dtype.as_datatype_enum, tensor_content=np.ascontiguousarray(array).tobytes())
+    for d in array.shape:
+        proto.tensor_shape.dim.add(size=d)
+    if not array.shape:
+        proto.tensor_shape.SetInParent()
+    return proto.SerializeToString()  # type: ignore[no-any-return]
+
+
 @op("SerializeTensor(tensor: T) -> (serialized: string); T: type", shape=shapes.scalar)
 def SerializeTensor(tensor, T):
-    from hornbeam.core.tensor_proto import make_tensor_proto
-
-    proto = make_tensor_proto(tensor, T)
-    return scalar(proto.SerializeToString())
+    return scalar(tensor_bytes(tensor, T))
 
 
 @op("ParseTensor(serialized: string) -> (output: out_type); out_type: type", shape=shapes.unknown)

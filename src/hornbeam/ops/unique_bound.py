@@ -23,7 +23,7 @@ _UPDATES = {  # writes rows at indices: (input of the indices, inputs that may b
 _SPARSE_APPLY = ("SparseApply", "ResourceSparseApply")
 _SIZES = frozenset("StridedSlice Slice ConcatV2 Pack Reshape Cast ExpandDims Squeeze Identity Prod GatherV2".split())
 _GATHERS = frozenset(["Gather", "GatherV2", "ResourceGather"])
-_SUMS_BY_INDEX = frozenset(["SparseSegmentSum", "SparseSegmentMean", "SparseSegmentSqrtN"])
+_SUMS_BY_INDEX = frozenset(f"SparseSegment{n}{w}" for n in ("Sum", "Mean", "SqrtN") for w in ("", "WithNumSegments"))
 _INDEX_GRADS = frozenset(["SparseSegmentSumGrad", "SparseSegmentMeanGrad", "SparseSegmentSqrtNGrad"])
 
 
