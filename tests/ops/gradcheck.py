@@ -11,7 +11,9 @@ from tests.oracle.cases import case
 from tests.oracle.compare import add_grad_ys, build, gradients_here, run_here
 
 
-def check(op_type: str, inputs: list[Any], step: float = 1e-6, rtol: float = 1e-5, atol: float = 1e-6, **attrs: Any) -> None:
+def check(
+    op_type: str, inputs: list[Any], step: float = 1e-6, rtol: float = 1e-5, atol: float = 1e-6, **attrs: Any
+) -> None:
     """Every float64 input's gradient of sum(outputs * random weights), element by element."""
     c = case(op_type, *inputs, **attrs)
     b = build(c)

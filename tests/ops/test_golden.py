@@ -18,7 +18,9 @@ def _by_op() -> list[Any]:
     rows = []
     for family in FAMILIES:
         table = sorted(cases.load(family), key=lambda c: c.op)
-        rows += [pytest.param(family, list(group), id=f"{family}-{op}") for op, group in groupby(table, key=lambda c: c.op)]
+        rows += [
+            pytest.param(family, list(group), id=f"{family}-{op}") for op, group in groupby(table, key=lambda c: c.op)
+        ]
     return rows
 
 
@@ -65,7 +67,14 @@ def test_op_gives_tensorflows_values_and_gradients(family: str, rows: list[cases
         compare_outputs(c, ours, entry["values"], c.id, c.options.get("rtol"), c.options.get("atol"))
         for x, g, theirs in zip(b.xs, grads, entry.get("grads", []), strict=False):
             if g is not None:
-                assert_same(next(values), theirs, f"{c.id} gradient by {x}", c.options.get("rtol"), c.options.get("atol"), scale=10)
+                assert_same(
+                    next(values),
+                    theirs,
+                    f"{c.id} gradient by {x}",
+                    c.options.get("rtol"),
+                    c.options.get("atol"),
+                    scale=10,
+                )
 
 
 def _assert_error(c: cases.Case, expected: str) -> None:

@@ -1,6 +1,6 @@
 """API calls that are made here and in TensorFlow alike: the values, dtypes, static shapes and names of what they return must agree.
 
-A module `api_<family>.py` holds `CALLS`, a list of Python expressions. They see `tf`, `np` and the placeholders of `FEEDS`.
+A module `cases_api_<family>.py` holds `CALLS`, a list of Python expressions. They see `tf`, `np` and the placeholders of `FEEDS`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import numpy as np
 
 from . import golden
 from .wire import np_dtype
+
+tf: Any = None  # what `main` sees: each side gives its own
+session: Any = None
 
 _RNG = np.random.default_rng(3)
 FEEDS: dict[str, tuple[Any, Any]] = {  # name: (value, static shape)
@@ -38,23 +41,31 @@ def main(expressions: list[str], feeds: dict[str, Any], shapes: dict[str, Any]) 
     """Runs here and in the oracle: evaluates the expressions, each in a graph of its own; one answer or error per expression."""
     answers: list[Any] = []
     for expression in expressions:
-        graph = tf.Graph()  # type: ignore[name-defined]  # noqa: F821
+        graph = tf.Graph()
         try:
             with graph.as_default():
-                space = {
-                    k: tf.placeholder(v.dtype.name, shapes[k], name=k)  # type: ignore[name-defined]  # noqa: F821
-                    for k, v in feeds.items()
-                }
+                space = {k: tf.placeholder(v.dtype.name, shapes[k], name=k) for k, v in feeds.items()}
                 given = {space[k]: v for k, v in feeds.items()}
-                result = eval(expression, {"tf": tf, "np": np, **space})  # type: ignore[name-defined]  # noqa: F821
+                result = eval(expression, {"tf": tf, "np": np, **space})
                 flat = list(result) if isinstance(result, (list, tuple)) else [result]
                 tensors = [t if hasattr(t, "value_index") else None for t in flat]
-            with session(graph) as sess:  # type: ignore[name-defined]  # noqa: F821
-                fetched = sess.run([t if t is not None else (r if hasattr(r, "outputs") else tf.no_op()) for t, r in zip(tensors, flat)], given)  # type: ignore[name-defined]  # noqa: F821
+            with session(graph) as sess:
+                fetched = sess.run(
+                    [
+                        t if t is not None else (r if hasattr(r, "outputs") else tf.no_op())
+                        for t, r in zip(tensors, flat)
+                    ],
+                    given,
+                )
             answers.append(
                 {
                     "names": [str(getattr(r, "name", repr(r))) for r in flat],
-                    "shapes": [None if t is None or t.shape.ndims is None else [None if n is None else int(n) for n in t.shape.as_list()] for t in tensors],
+                    "shapes": [
+                        None
+                        if t is None or t.shape.ndims is None
+                        else [None if n is None else int(n) for n in t.shape.as_list()]
+                        for t in tensors
+                    ],
                     "values": [None if t is None else np.asarray(v) for t, v in zip(tensors, fetched)],
                 }
             )
@@ -76,17 +87,20 @@ def call_oracle(expressions: list[str]) -> list[Any]:
 
     source = "from __future__ import annotations\nfrom typing import Any\n" + inspect.getsource(main)
     return oracle().call(  # type: ignore[no-any-return]
-        source, expressions=expressions, feeds={k: v for k, (v, _) in FEEDS.items()}, shapes={k: s for k, (_, s) in FEEDS.items()}
+        source,
+        expressions=expressions,
+        feeds={k: v for k, (v, _) in FEEDS.items()},
+        shapes={k: s for k, (_, s) in FEEDS.items()},
     )
 
 
 def families() -> list[str]:
-    return sorted(p.stem.removeprefix("api_") for p in Path(__file__).parent.glob("api_*.py") if p.stem != "api_calls")
+    return sorted(p.stem.removeprefix("cases_api_") for p in Path(__file__).parent.glob("cases_api_*.py"))
 
 
 def load(family: str) -> tuple[list[str], set[str]]:
     """The expressions, and those of them whose names TensorFlow 2.15 changed since 1.15 (`OTHER_NAMES`)."""
-    module = importlib.import_module(f"{__package__}.api_{family}")
+    module = importlib.import_module(f"{__package__}.cases_api_{family}")
     return module.CALLS, set(getattr(module, "OTHER_NAMES", ()))
 
 

@@ -30,7 +30,6 @@ import numpy as np
 from .wire import np_dtype
 
 
-
 @dataclass(frozen=True)
 class Recipe:
     make: Callable[[np.random.Generator], Any]
@@ -55,7 +54,7 @@ def F(*shape: int, t: str = "float32", lo: float | None = None, hi: float | None
     return Recipe(make)
 
 
-def I(*shape: int, t: str = "int32", lo: int = 0, hi: int = 10) -> Recipe:
+def I(*shape: int, t: str = "int32", lo: int = 0, hi: int = 10) -> Recipe:  # noqa: E743
     return Recipe(lambda rng: rng.integers(lo, hi, shape).astype(t) if shape else np.asarray(rng.integers(lo, hi), t))
 
 
@@ -116,8 +115,6 @@ class Case:
     def inputs(self) -> list[Any]:
         rng = self.rng
         return [resolve(v, rng) for v in self.raw_inputs]
-
-
 
 
 def case(op: str, *inputs: Any, **attrs: Any) -> Case:

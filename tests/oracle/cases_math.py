@@ -1,5 +1,6 @@
 """Rows of the math family: elementwise, reductions, segments, linear algebra, special functions, FFT."""
 
+# fmt: off
 from __future__ import annotations
 
 from itertools import chain

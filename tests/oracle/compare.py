@@ -48,7 +48,9 @@ class Oracle:
 
     def __init__(self, python: str) -> None:
         server = Path(__file__).with_name("server.py")
-        self._process = subprocess.Popen([python, str(server)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [python, str(server)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         self._lock = threading.Lock()
         atexit.register(self.close)
 
@@ -161,7 +163,9 @@ def add_grad_ys(b: Built, c: Case, values: list[Any], prefix: str = "") -> None:
 
 def run_here(graph: Any, fetches: Sequence[Any], feeds: dict[str, Any]) -> list[Any]:
     with tf.Session(graph=graph) as session:
-        return [np.array(v, object) if isinstance(v, bytes) else np.asarray(v) for v in session.run(list(fetches), feeds)]
+        return [
+            np.array(v, object) if isinstance(v, bytes) else np.asarray(v) for v in session.run(list(fetches), feeds)
+        ]
 
 
 def gradients_here(b: Built) -> list[Any]:
@@ -177,7 +181,9 @@ TOLERANCE = {"float16": (2e-3, 2e-3), "bfloat16": (1.6e-2, 1.6e-2), "float32": (
              "complex64": (1e-5, 1e-6), "complex128": (1e-9, 1e-10)}  # fmt: skip
 
 
-def assert_same(ours: Any, theirs: Any, what: str, rtol: float | None = None, atol: float | None = None, scale: float = 1.0) -> None:
+def assert_same(
+    ours: Any, theirs: Any, what: str, rtol: float | None = None, atol: float | None = None, scale: float = 1.0
+) -> None:
     """Equal dtype, shape and values; floats within tolerance, NaN equal to NaN."""
     ours, theirs = np.asarray(ours), np.asarray(theirs)
     assert ours.shape == theirs.shape, f"{what}: shape {ours.shape}, TensorFlow's {theirs.shape}"
@@ -205,7 +211,9 @@ def assert_static_shape(t: Any, theirs: Any, value: Any, what: str) -> None:
         )
     if theirs is not None:
         assert len(ours) == len(theirs), f"{what}: static shape {ours}, TensorFlow's {theirs}"
-        assert all(b is None or a == b for a, b in zip(ours, theirs, strict=True)), f"{what}: static shape {ours}, TensorFlow's {theirs}"
+        assert all(b is None or a == b for a, b in zip(ours, theirs, strict=True)), (
+            f"{what}: static shape {ours}, TensorFlow's {theirs}"
+        )
 
 
 def empty_variant(inputs: list[Any]) -> list[Any] | None:
@@ -246,7 +254,9 @@ def _check_forward(c: Case, modes: Sequence[str] | None = None) -> list[Any] | N
         ours = run_here(b.graph, b.outputs, b.feeds)
         compare_outputs(c, ours, theirs["values"], f"{c.id} [{mode}]", rtol, atol)
         for name, value in zip(b.outputs, ours, strict=True):
-            assert_static_shape(b.graph.get_tensor_by_name(name), theirs["shapes"][name], value, f"{c.id} [{mode}] {name}")
+            assert_static_shape(
+                b.graph.get_tensor_by_name(name), theirs["shapes"][name], value, f"{c.id} [{mode}] {name}"
+            )
         first = first or ours
     empty = empty_variant(c.inputs) if c.options.get("zero", True) else None
     if empty is not None:
@@ -259,7 +269,9 @@ def _check_forward(c: Case, modes: Sequence[str] | None = None) -> list[Any] | N
     return first
 
 
-def compare_outputs(c: Case, ours: list[Any], theirs: list[Any], what: str, rtol: float | None, atol: float | None) -> None:
+def compare_outputs(
+    c: Case, ours: list[Any], theirs: list[Any], what: str, rtol: float | None, atol: float | None
+) -> None:
     view = c.options.get("check")
     if view is not None:
         ours, theirs = view(ours), view(theirs)
@@ -267,7 +279,9 @@ def compare_outputs(c: Case, ours: list[Any], theirs: list[Any], what: str, rtol
         if c.options.get("values", True):
             assert_same(a, t, f"{what} output {i}", rtol, atol)
         else:
-            assert (a.shape, a.dtype) == (t.shape, t.dtype), f"{what} output {i}: {a.shape} {a.dtype}, TensorFlow's {t.shape} {t.dtype}"
+            assert (a.shape, a.dtype) == (t.shape, t.dtype), (
+                f"{what} output {i}: {a.shape} {a.dtype}, TensorFlow's {t.shape} {t.dtype}"
+            )
 
 
 def _check_gradient(c: Case, forward: list[Any]) -> None:
@@ -277,7 +291,9 @@ def _check_gradient(c: Case, forward: list[Any]) -> None:
             return
         add_grad_ys(b, c, forward)
         try:
-            theirs = oracle().ask("gradients", graph=b.graph_def, ys=b.ys, xs=b.xs, grad_ys=b.grad_ys, feeds=b.feeds, forward=b.outputs)
+            theirs = oracle().ask(
+                "gradients", graph=b.graph_def, ys=b.ys, xs=b.xs, grad_ys=b.grad_ys, feeds=b.feeds, forward=b.outputs
+            )
         except OracleError as e:
             if e.kind != "LookupError":
                 raise
@@ -286,13 +302,17 @@ def _check_gradient(c: Case, forward: list[Any]) -> None:
             return
         grads = gradients_here(b)
         have = [g is not None for g in grads]
-        assert have == [g is not None for g in theirs["grads"]], f"{c.id} [{mode}]: gradients present {have}, TensorFlow's differ"
+        assert have == [g is not None for g in theirs["grads"]], (
+            f"{c.id} [{mode}]: gradients present {have}, TensorFlow's differ"
+        )
         ours = iter(run_here(b.graph, [g for g in grads if g is not None], b.feeds) if any(have) else [])
         for x, tensor, t in zip(b.xs, grads, theirs["grads"], strict=True):
             if t is not None:
                 value = next(ours)
                 assert_static_shape(tensor, None, value, f"{c.id} [{mode}] gradient by {x}")
-                assert_same(value, t, f"{c.id} [{mode}] gradient by {x}", c.options.get("rtol"), c.options.get("atol"), scale=10)
+                assert_same(
+                    value, t, f"{c.id} [{mode}] gradient by {x}", c.options.get("rtol"), c.options.get("atol"), scale=10
+                )
 
 
 def check_error(c: Case) -> None:
@@ -332,4 +352,14 @@ def check_gradient(
     _check_gradient(c, run_here(b.graph, b.outputs, b.feeds))
 
 
-__all__ = ["Oracle", "OracleError", "check_case", "check_error", "check_gradient", "check_op", "needs_oracle", "oracle", "resolve"]
+__all__ = [
+    "Oracle",
+    "OracleError",
+    "check_case",
+    "check_error",
+    "check_gradient",
+    "check_op",
+    "needs_oracle",
+    "oracle",
+    "resolve",
+]

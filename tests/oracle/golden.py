@@ -67,7 +67,8 @@ def load(family: str) -> dict[str, Any]:
         return np.frombuffer(data, dtype, n, entry[2]).reshape(entry[1])
 
     return {
-        row: {k: [get(a) for a in v] if isinstance(v, list) else v for k, v in entry.items()} for row, entry in manifest.items()
+        row: {k: [get(a) for a in v] if isinstance(v, list) else v for k, v in entry.items()}
+        for row, entry in manifest.items()
     }
 
 

@@ -49,7 +49,9 @@ def run(graph: bytes, fetches: list[str], feeds: dict[str, Any], shapes: list[st
         return {"values": [np.asarray(v) for v in sess.run(list(fetches), feeds)], "shapes": static}
 
 
-def gradients(graph: bytes, ys: list[str], xs: list[str], grad_ys: list[str], feeds: dict[str, Any], forward: list[str]) -> Any:
+def gradients(
+    graph: bytes, ys: list[str], xs: list[str], grad_ys: list[str], feeds: dict[str, Any], forward: list[str]
+) -> Any:
     """tf.gradients(ys, xs, grad_ys) and the `forward` fetches; a missing gradient is None, IndexedSlices are made dense."""
     g = _import(graph)
     with g.as_default():

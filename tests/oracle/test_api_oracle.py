@@ -1,4 +1,4 @@
-"""Every call of the `api_<family>` tables, live against TensorFlow."""
+"""Every call of the `cases_api_<family>` tables, live against TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,17 +15,25 @@ pytestmark = [pytest.mark.oracle, needs_oracle]
 def compare(expression: str, ours: Any, theirs: Any, names: bool) -> None:
     """Values, dtypes, static shapes and (if `names`) names, or the error's class."""
     if "error" in theirs:
-        assert ours.get("error") == theirs["error"], f"{expression}: {ours}\nTensorFlow: {theirs['error']}: {theirs['message']}"
+        assert ours.get("error") == theirs["error"], (
+            f"{expression}: {ours}\nTensorFlow: {theirs['error']}: {theirs['message']}"
+        )
         return
     assert "error" not in ours, f"{expression}: {ours['error']}: {ours['message']}"
     assert len(ours["values"]) == len(theirs["values"]), expression
     for a, b in zip(ours["values"], theirs["values"], strict=True):
         if b is not None:
-            assert_same(a, b, expression, rtol=1e-4 if b.dtype.kind in "fc" else None, atol=2e-5 if b.dtype.kind in "fc" else None)
+            assert_same(
+                a,
+                b,
+                expression,
+                rtol=1e-4 if b.dtype.kind in "fc" else None,
+                atol=2e-5 if b.dtype.kind in "fc" else None,
+            )
     for a, b in zip(ours["shapes"], theirs["shapes"], strict=True):
-        assert b is None or (a is not None and len(a) == len(b) and all(q is None or p == q for p, q in zip(a, b, strict=True))), (
-            f"{expression}: static shape {a}, TensorFlow's {b}"
-        )
+        assert b is None or (
+            a is not None and len(a) == len(b) and all(q is None or p == q for p, q in zip(a, b, strict=True))
+        ), f"{expression}: static shape {a}, TensorFlow's {b}"
     if names:
         assert ours["names"] == theirs["names"], expression
 

@@ -1,5 +1,5 @@
 """Makes `tests/golden/ops/<family>.npz` (TensorFlow's outputs and gradients for every row of the case tables) and `api_<family>.npz`
-(what it returns for every call of `tests/oracle/api_<family>.py`).
+(what it returns for every call of `tests/oracle/cases_api_<family>.py`).
 
     HORNBEAM_ORACLE=/path/to/python-with-tensorflow-2.15 python tools/golden/ops.py [family ...]
 

@@ -50,7 +50,12 @@ def _elementwise(
 
 def _comparison(name: str, sign: str, op: str, known: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def function(
-        x: Any, y: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None
+        x: Any,
+        y: Any,
+        data: Any = None,
+        summarize: int | None = None,
+        message: str | None = None,
+        name: str | None = None,
     ) -> Any:
         if op == "Equal":
             with name_scope(name, "assert_equal", [x, y, data]):
@@ -74,7 +79,9 @@ for _name, _sign, _op, _known in (
 
 
 def _against_zero(name: str, condition: str, zero_first: bool, check: str) -> Callable[..., Any]:
-    def function(x: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None) -> Any:
+    def function(
+        x: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None
+    ) -> Any:
         with name_scope(name, function.__name__, [x, data]):
             x = convert_to_tensor(x, name="x")
             text = f"Condition x {condition} 0 did not hold element-wise:"
@@ -84,7 +91,9 @@ def _against_zero(name: str, condition: str, zero_first: bool, check: str) -> Ca
             value = constant_value(x)
             holds = {">": np.greater, "<": np.less, ">=": np.greater_equal, "<=": np.less_equal}[condition]
             if value is not None and not np.all(holds(value, 0)):
-                raise errors.InvalidArgumentError(None, None, "\n".join([message or "", text, f"x ({x.name}) = ", str(value)]))
+                raise errors.InvalidArgumentError(
+                    None, None, "\n".join([message or "", text, f"x ({x.name}) = ", str(value)])
+                )
             pair = (zero, x) if zero_first else (x, zero)
             return getattr(_HERE, check)(*pair, data=data, summarize=summarize)
 
@@ -145,15 +154,27 @@ def _rank_check(
             values = [int(k) for k in known]  # type: ignore[arg-type]
             if not holds(rank, values):
                 wanted = f"in {tuple(values)}" if len(values) > 1 or name == "assert_rank_in" else str(values[0])
-                raise ValueError(f"{_prefix(message)}Tensor {x.name} must have rank {expected}{wanted}.  Received rank {rank}, shape {shape}")
+                raise ValueError(
+                    f"{_prefix(message)}Tensor {x.name} must have rank {expected}{wanted}.  Received rank {rank}, shape {shape}"
+                )
             return raw.NoOp(name="static_checks_determined_all_ok")
         if data is None:
-            data = [f"{_prefix(message)}Tensor {x.name} must have rank {expected}", *tensors, "Received shape: ", raw.Shape(x)]
+            data = [
+                f"{_prefix(message)}Tensor {x.name} must have rank {expected}",
+                *tensors,
+                "Received shape: ",
+                raw.Shape(x),
+            ]
         return _assert(condition(raw.Rank(x), tensors), data, summarize)
 
 
 def assert_rank(
-    x: Any, rank: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None
+    x: Any,
+    rank: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
 ) -> Any:
     """An operation that fails unless x has this rank; ValueError at once if the static shape says so."""
     return _rank_check(
@@ -163,7 +184,12 @@ def assert_rank(
 
 
 def assert_rank_at_least(
-    x: Any, rank: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None
+    x: Any,
+    rank: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
 ) -> Any:
     """An operation that fails unless x has at least this rank."""
     return _rank_check(
@@ -173,7 +199,12 @@ def assert_rank_at_least(
 
 
 def assert_rank_in(
-    x: Any, ranks: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None
+    x: Any,
+    ranks: Any,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
 ) -> Any:
     """An operation that fails unless x has one of these ranks."""
     return _rank_check(
@@ -209,17 +240,29 @@ def assert_shapes(
                 if not open_at:
                     checks.append(assert_rank(x, len(symbols), message=message))
             elif len(x._shape) != len(symbols) if not open_at else len(x._shape) < len(symbols) - 1:
-                raise ValueError(f"{_prefix(message)}Tensor {x.name} must have rank {len(symbols)}.  Received rank {len(x._shape)}, shape {x.shape}")
+                raise ValueError(
+                    f"{_prefix(message)}Tensor {x.name} must have rank {len(symbols)}.  Received rank {len(x._shape)}, shape {x.shape}"
+                )
             for i, s in enumerate(symbols):
                 if s is None or s is Ellipsis or s == "*":
                     continue
                 at = i if not open_at or i < open_at[0] else i - len(symbols)
                 static = None if x._shape is None else x._shape[at]
-                size: Any = static if static is not None else raw.StridedSlice(raw.Shape(x), [at], [at + 1 if at != -1 else 0], [1], shrink_axis_mask=1)
-                seen, where = (int(s), "given size") if isinstance(s, int) or str(s).isdigit() else sizes.setdefault(s, (size, x.name))
+                size: Any = (
+                    static
+                    if static is not None
+                    else raw.StridedSlice(raw.Shape(x), [at], [at + 1 if at != -1 else 0], [1], shrink_axis_mask=1)
+                )
+                seen, where = (
+                    (int(s), "given size")
+                    if isinstance(s, int) or str(s).isdigit()
+                    else sizes.setdefault(s, (size, x.name))
+                )
                 if isinstance(size, int) and isinstance(seen, int):
                     if size != seen:
-                        raise ValueError(f"{_prefix(message)}Tensor {x.name} dimension {at} must have size {seen} ({where}), received {size}")
+                        raise ValueError(
+                            f"{_prefix(message)}Tensor {x.name} dimension {at} must have size {seen} ({where}), received {size}"
+                        )
                 elif seen is not size:
                     text = f"{_prefix(message)}Specified by tensor {x.name} dimension {at}: sizes must be equal"
                     checks.append(_assert(raw.Equal(size, seen), data or [text, size, seen], summarize))
@@ -250,7 +293,9 @@ def assert_integer(x: Any, message: str | None = None, name: str | None = None) 
 
 def is_numeric_tensor(tensor: Any) -> bool:
     """Whether it is a tensor of numbers."""
-    return isinstance(tensor, Tensor) and (tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype.is_complex or tensor.dtype.is_quantized)
+    return isinstance(tensor, Tensor) and (
+        tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype.is_complex or tensor.dtype.is_quantized
+    )
 
 
 def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> Any:
@@ -273,7 +318,11 @@ def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> Any:
 
 def assert_proper_iterable(values: Any) -> None:
     """TypeError for what iterates over itself when one means it as one value: tensors, arrays, strings."""
-    if isinstance(values, (Tensor, np.ndarray, bytes, str)) or hasattr(values, "dense_shape") or not isinstance(values, Iterable):
+    if (
+        isinstance(values, (Tensor, np.ndarray, bytes, str))
+        or hasattr(values, "dense_shape")
+        or not isinstance(values, Iterable)
+    ):
         raise TypeError(f'Expected argument "values" to be a "proper" iterable.  Found: {type(values)}')
 
 
@@ -281,7 +330,9 @@ def assert_proper_iterable(values: Any) -> None:
 def _steps(x: Tensor) -> Tensor:
     """The differences of neighbours in x, flattened; empty for fewer than two elements."""
     flat = raw.Reshape(x, [-1])
-    return raw.Sub(raw.StridedSlice(flat, [1], [0], [1], end_mask=1), raw.StridedSlice(flat, [0], [-1], [1], begin_mask=1))  # type: ignore[no-any-return]
+    return raw.Sub(
+        raw.StridedSlice(flat, [1], [0], [1], end_mask=1), raw.StridedSlice(flat, [0], [-1], [1], begin_mask=1)
+    )  # type: ignore[no-any-return]
 
 
 def is_non_decreasing(x: Any, name: str | None = None) -> Tensor:

@@ -67,7 +67,9 @@ def global_norm(t_list: Any, name: str | None = None) -> Tensor:
         return raw.Sqrt(raw.Mul(half, two, name="mul"), name="global_norm")  # type: ignore[no-any-return]
 
 
-def clip_by_global_norm(t_list: Any, clip_norm: Any, use_norm: Any = None, name: str | None = None) -> tuple[list[Any], Tensor]:
+def clip_by_global_norm(
+    t_list: Any, clip_norm: Any, use_norm: Any = None, name: str | None = None
+) -> tuple[list[Any], Tensor]:
     """(the tensors, all scaled by clip_norm / global_norm where that is below 1; the global norm)."""
     items = _check_list(t_list)
     if use_norm is None:

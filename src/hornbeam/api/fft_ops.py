@@ -37,7 +37,9 @@ def _padded(x: Tensor, rank: int, length: Any, inverse: bool) -> Tensor:
     if known is None or x._shape is None or None in x._shape[-rank:]:
         need = length
         if inverse:
-            need = raw.ConcatV2([raw.StridedSlice(length, [0], [-1], [1]), raw.AddV2(raw.FloorDiv(_last(length, 1), 2), 1)], 0)
+            need = raw.ConcatV2(
+                [raw.StridedSlice(length, [0], [-1], [1]), raw.AddV2(raw.FloorDiv(_last(length, 1), 2), 1)], 0
+            )
         more = raw.Maximum(raw.Sub(need, _last(raw.Shape(x), rank)), 0)
         outer = raw.ExpandDims(raw.Sub(raw.Rank(x), rank), 0)
         after = raw.ConcatV2([raw.Fill(outer, 0), more], 0)
@@ -59,7 +61,10 @@ def _real(name: str, op: str, rank: int, inverse: bool) -> Callable[..., Any]:
             hint = dtypes.complex64 if inverse else dtypes.float32
             x = convert_to_tensor(input_tensor, preferred_dtype=hint)
             double = x.dtype.base_dtype in (dtypes.float64, dtypes.complex128)
-            kinds = {"Treal": dtypes.float64 if double else dtypes.float32, "Tcomplex": dtypes.complex128 if double else dtypes.complex64}
+            kinds = {
+                "Treal": dtypes.float64 if double else dtypes.float32,
+                "Tcomplex": dtypes.complex128 if double else dtypes.complex64,
+            }
             if fft_length is None:
                 fft_length = _length(x, rank, inverse)
             else:

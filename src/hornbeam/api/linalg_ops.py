@@ -46,7 +46,13 @@ def sparse_matmul(
 ) -> Tensor:  # fmt: skip
     """The SparseMatMul op, whatever the hints."""
     return raw.SparseMatMul(  # type: ignore[no-any-return]
-        a, b, transpose_a=transpose_a, transpose_b=transpose_b, a_is_sparse=a_is_sparse, b_is_sparse=b_is_sparse, name=name
+        a,
+        b,
+        transpose_a=transpose_a,
+        transpose_b=transpose_b,
+        a_is_sparse=a_is_sparse,
+        b_is_sparse=b_is_sparse,
+        name=name,
     )
 
 
@@ -57,7 +63,12 @@ def matvec(
     """Matrix `a` times vector `b`, over batch dimensions."""
     with name_scope(name, "MatVec", [a, b]):
         out = matmul(
-            a, raw.ExpandDims(b, -1), transpose_a=transpose_a, adjoint_a=adjoint_a, a_is_sparse=a_is_sparse, b_is_sparse=b_is_sparse
+            a,
+            raw.ExpandDims(b, -1),
+            transpose_a=transpose_a,
+            adjoint_a=adjoint_a,
+            a_is_sparse=a_is_sparse,
+            b_is_sparse=b_is_sparse,
         )
         return raw.Squeeze(out, squeeze_dims=[-1])  # type: ignore[no-any-return]
 
@@ -68,7 +79,9 @@ def _axes_of_tensordot(a: Tensor, axes: Any) -> tuple[Any, Any]:
             raise ValueError(f"`axes` must be at least 0. Received: {axes}.")
         if a._shape is not None:
             if axes > len(a._shape):
-                raise ValueError(f"`axes` must not be larger than the number of dimensions of tensor {a}. Received {axes}.")
+                raise ValueError(
+                    f"`axes` must not be larger than the number of dimensions of tensor {a}. Received {axes}."
+                )
             return list(range(len(a._shape) - int(axes), len(a._shape))), list(range(int(axes)))
         rank = raw.Rank(a)
         return raw.Range(raw.Sub(rank, int(axes)), rank, 1), raw.Range(0, int(axes), 1)
@@ -93,7 +106,9 @@ def _matrix_of(x: Tensor, axes: Any, flip: bool) -> tuple[Tensor, Any, Any]:
         perm = contracted + free if flip else free + contracted
         sizes = [x._shape[i] for i in free]
         if None not in x._shape:
-            n_free, n_contracted = (int(np.prod([x._shape[i] for i in group], dtype=np.int64)) for group in (free, contracted))
+            n_free, n_contracted = (
+                int(np.prod([x._shape[i] for i in group], dtype=np.int64)) for group in (free, contracted)
+            )
             target: Any = [n_contracted, n_free] if flip else [n_free, n_contracted]
             free_sizes: Any = sizes
         else:
@@ -125,7 +140,10 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
             if product.get_shape().as_list() == free_a + free_b:
                 return product
             return raw.Reshape(product, np.array(free_a + free_b, np.int32), name=scope)  # type: ignore[no-any-return]
-        sizes = [convert_to_tensor(np.array(f, np.int32) if isinstance(f, list) else f, dtypes.int32) for f in (free_a, free_b)]
+        sizes = [
+            convert_to_tensor(np.array(f, np.int32) if isinstance(f, list) else f, dtypes.int32)
+            for f in (free_a, free_b)
+        ]
         out = raw.Reshape(product, raw.ConcatV2(sizes, 0), name=scope)
         if static_a is not None and static_b is not None:
             out.set_shape(static_a + static_b)
@@ -174,7 +192,11 @@ def _subscripts(equation: str, tensors: Sequence[Tensor]) -> tuple[list[str], st
 
 # --- matrices -------------------------------------------------------------------------------------------------------------------------------
 def eye(
-    num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = dtypes.float32, name: str | None = None
+    num_rows: Any,
+    num_columns: Any = None,
+    batch_shape: Any = None,
+    dtype: Any = dtypes.float32,
+    name: str | None = None,
 ) -> Tensor:
     """The identity matrix (or a batch of them), not necessarily square."""
     with name_scope(name, "eye", [num_rows, num_columns, batch_shape]):
@@ -189,7 +211,9 @@ def eye(
             size = min(int(num_rows), int(columns))
         one, zero = (np.asarray(v, dtype.np) for v in (1, 0))
         if isinstance(batch, Tensor) or isinstance(size, Tensor):
-            batch = convert_to_tensor(np.array(batch, np.int32) if isinstance(batch, (list, tuple)) else batch, dtypes.int32, name="shape")
+            batch = convert_to_tensor(
+                np.array(batch, np.int32) if isinstance(batch, (list, tuple)) else batch, dtypes.int32, name="shape"
+            )
             diagonal: Any = raw.ConcatV2([batch, raw.Pack([size])], 0)
             whole: Any = raw.ConcatV2([batch, raw.Pack([num_rows, columns])], 0)
         else:
@@ -210,7 +234,12 @@ def trace(x: Any, name: str | None = None) -> Tensor:
 
 
 def norm(
-    tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = None, name: str | None = None, keep_dims: Any = None  # noqa: A002
+    tensor: Any,
+    ord: Any = "euclidean",
+    axis: Any = None,
+    keepdims: Any = None,
+    name: str | None = None,
+    keep_dims: Any = None,  # noqa: A002
 ) -> Tensor:
     """The norm of vectors (axis an int, or None for the whole tensor) or matrices (axis two ints): euclidean, fro, 1, 2, inf or any p > 0."""
     keepdims = bool(one_of("keepdims", keepdims, "keep_dims", keep_dims))
@@ -306,13 +335,17 @@ def matrix_solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None 
     return raw.MatrixSolve(matrix, rhs, adjoint=adjoint, name=name)  # type: ignore[no-any-return]
 
 
-def matrix_triangular_solve(matrix: Any, rhs: Any, lower: bool = True, adjoint: bool = False, name: str | None = None) -> Tensor:
+def matrix_triangular_solve(
+    matrix: Any, rhs: Any, lower: bool = True, adjoint: bool = False, name: str | None = None
+) -> Tensor:
     """X with matrix · X = rhs, where only a triangle of the matrix counts."""
     with name_scope(name, "triangular_solve", [matrix, rhs]):
         return raw.MatrixTriangularSolve(matrix, rhs, lower=lower, adjoint=adjoint)  # type: ignore[no-any-return]
 
 
-def matrix_solve_ls(matrix: Any, rhs: Any, l2_regularizer: Any = 0.0, fast: bool = True, name: str | None = None) -> Tensor:
+def matrix_solve_ls(
+    matrix: Any, rhs: Any, l2_regularizer: Any = 0.0, fast: bool = True, name: str | None = None
+) -> Tensor:
     """The least-squares solution of matrix · X = rhs."""
     with name_scope(name, "matrix_solve_ls", [matrix, rhs]) as scope:
         regularizer = convert_to_tensor(l2_regularizer, dtypes.float64, name="l2_regularizer")
@@ -372,7 +405,11 @@ def expm(input: Any, name: str | None = None) -> Tensor:
         real_t = t.real_dtype if t.is_complex else t
         size = raw.ComplexAbs(a, Tout=real_t) if t.is_complex else raw.Abs(a)
         largest = reduce_max(reduce_sum(size, axis=[-2]), axis=[-1])
-        squarings = raw.Maximum(raw.Floor(raw.Log(largest / np.asarray(5.371920351148152, real_t.np)) / np.asarray(np.log(2.0), real_t.np)) + np.asarray(1, real_t.np), np.asarray(0, real_t.np))
+        squarings = raw.Maximum(
+            raw.Floor(raw.Log(largest / np.asarray(5.371920351148152, real_t.np)) / np.asarray(np.log(2.0), real_t.np))
+            + np.asarray(1, real_t.np),
+            np.asarray(0, real_t.np),
+        )
         squarings = raw.StopGradient(raw.Maximum(reduce_max(squarings), np.asarray(0, real_t.np)))
         a = a / raw.Cast(raw.Pow(np.asarray(2, real_t.np), squarings), DstT=t)
         ident = cast(np.eye(a._shape[-1]), t)
@@ -382,7 +419,9 @@ def expm(input: Any, name: str | None = None) -> Tensor:
         a2 = matmul(a, a)
         a4 = matmul(a2, a2)
         a6 = matmul(a4, a2)
-        u = matmul(a, matmul(a6, k[13] * a6 + k[11] * a4 + k[9] * a2) + k[7] * a6 + k[5] * a4 + k[3] * a2 + k[1] * ident)
+        u = matmul(
+            a, matmul(a6, k[13] * a6 + k[11] * a4 + k[9] * a2) + k[7] * a6 + k[5] * a4 + k[3] * a2 + k[1] * ident
+        )
         v = matmul(a6, k[12] * a6 + k[10] * a4 + k[8] * a2) + k[6] * a6 + k[4] * a4 + k[2] * a2 + k[0] * ident
         return _squared(raw.MatrixSolve(v - u, v + u), cast(squarings, dtypes.int32))
 
@@ -402,7 +441,9 @@ _NAMES = {
     "self_adjoint_eig": "linalg.eigh", "self_adjoint_eigvals": "linalg.eigvalsh",
 }  # fmt: skip
 __tf_exports__ = {n: n for n in _NAMES} | {alias: n for n, alias in _NAMES.items() if alias}
-__tf_exports__ |= {f"linalg.{n}": n for n in ("matvec", "normalize", "adjoint", "logm", "slogdet", "logdet", "lu", "expm")}
+__tf_exports__ |= {
+    f"linalg.{n}": n for n in ("matvec", "normalize", "adjoint", "logm", "slogdet", "logdet", "lu", "expm")
+}
 __tf_exports__["cross"] = __tf_exports__["linalg.cross"] = "cross"
 
 

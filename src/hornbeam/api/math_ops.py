@@ -47,7 +47,9 @@ def _unary(name: str, op: str, argument: str = "x") -> Callable[..., Any]:
 
         def function(x: Any, name: str | None = None) -> Any:  # type: ignore[misc]
             if is_sparse(x):
-                return type(x)(indices=x.indices, values=getattr(raw, op)(x.values, name=name), dense_shape=x.dense_shape)
+                return type(x)(
+                    indices=x.indices, values=getattr(raw, op)(x.values, name=name), dense_shape=x.dense_shape
+                )
             return getattr(raw, op)(x, name=name)
 
     function.__name__ = function.__qualname__ = name
@@ -172,7 +174,12 @@ for _name, _op in _BINARY.items():
     _export(_name, f"math.{_name}")
     if _name != "nextafter":
         _export(_name, _name)
-for _name, _op in {"floor_div": "FloorDiv", "realdiv": "RealDiv", "truncatediv": "TruncateDiv", "truncatemod": "TruncateMod"}.items():
+for _name, _op in {
+    "floor_div": "FloorDiv",
+    "realdiv": "RealDiv",
+    "truncatediv": "TruncateDiv",
+    "truncatemod": "TruncateMod",
+}.items():
     setattr(_HERE, _name, _binary(_name, _op))
     _export(_name, _name)
 
@@ -241,7 +248,9 @@ def truediv(x: Any, y: Any, name: str | None = None) -> Tensor:
         x = convert_to_tensor(x, name="x")
         y = convert_to_tensor(y, dtype_hint=x.dtype.base_dtype, name="y")
         if x.dtype.base_dtype is not y.dtype.base_dtype:
-            raise TypeError(f"`x` and `y` must have the same dtype, got {x.dtype.base_dtype!r} != {y.dtype.base_dtype!r}.")
+            raise TypeError(
+                f"`x` and `y` must have the same dtype, got {x.dtype.base_dtype!r} != {y.dtype.base_dtype!r}."
+            )
         wide = _TRUEDIV.get(x.dtype.base_dtype)
         if wide is not None:
             x, y = raw.Cast(x, DstT=wide), raw.Cast(y, DstT=wide)
@@ -299,7 +308,9 @@ _export("betainc", "betainc", "math.betainc")
 def add_n(inputs: Any, name: str | None = None) -> Tensor:
     """The elementwise sum of a list of tensors of one shape and dtype (IndexedSlices are made dense)."""
     if not isinstance(inputs, (list, tuple)) or not inputs:
-        raise ValueError("Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape.")
+        raise ValueError(
+            "Inputs must be an iterable of at least one Tensor/IndexedSlices with the same dtype and shape."
+        )
     values = [convert_to_tensor(convert_to_tensor_or_indexed_slices(v)) for v in inputs]
     if len(values) == 1:
         return raw.Identity(values[0], name=name) if name else values[0]  # type: ignore[no-any-return]
@@ -378,7 +389,9 @@ def _limits(source: Any, target: Any) -> tuple[Any, Any]:
 
 
 def _to(name: str, dtype: Any) -> Callable[..., Any]:
-    source = f"def {name[0]}(x, name={name[1]!r}):\n    '''`tf.cast` to {dtype.name}.'''\n    return cast(x, dtype, name)\n"
+    source = (
+        f"def {name[0]}(x, name={name[1]!r}):\n    '''`tf.cast` to {dtype.name}.'''\n    return cast(x, dtype, name)\n"
+    )
     space: dict[str, Any] = {"cast": cast, "dtype": dtype, "__name__": __name__}
     exec(source, space)
     return space[name[0]]  # type: ignore[no-any-return]
@@ -407,7 +420,9 @@ def complex(real: Any, imag: Any, name: str | None = None) -> Tensor:  # noqa: A
         elif kinds == (dtypes.float32, dtypes.float32):
             out = dtypes.complex64
         else:
-            raise TypeError(f"The `real` and `imag` components have incorrect types: {real.dtype.name} {imag.dtype.name}.")
+            raise TypeError(
+                f"The `real` and `imag` components have incorrect types: {real.dtype.name} {imag.dtype.name}."
+            )
         return raw.Complex(real, imag, Tout=out, name=scope)  # type: ignore[no-any-return]
 
 
@@ -422,7 +437,9 @@ def imag(input: Any, name: str | None = None) -> Tensor:
     """The imaginary part; zeros for a real tensor."""
     with name_scope(name, "Imag", [input]) as scope:
         input = convert_to_tensor(input, name="input")
-        return raw.Imag(input, Tout=input.dtype.real_dtype, name=scope) if input.dtype.is_complex else raw.ZerosLike(input)  # type: ignore[no-any-return]
+        return (
+            raw.Imag(input, Tout=input.dtype.real_dtype, name=scope) if input.dtype.is_complex else raw.ZerosLike(input)
+        )  # type: ignore[no-any-return]
 
 
 def angle(input: Any, name: str | None = None) -> Tensor:
@@ -468,7 +485,9 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
         if dtype is None:
             unknown = [v.dtype for v in values if v.dtype.base_dtype not in _RANGE_ORDER]
             if unknown:
-                raise TypeError(f"range takes {', '.join(d.name for d in _RANGE_ORDER)}, not {unknown[0].name}; give `dtype` for others")
+                raise TypeError(
+                    f"range takes {', '.join(d.name for d in _RANGE_ORDER)}, not {unknown[0].name}; give `dtype` for others"
+                )
             dtype = max((v.dtype.base_dtype for v in values), key=_RANGE_ORDER.index)
         return raw.Range(*(cast(v, dtype) for v in values), name=scope)  # type: ignore[no-any-return]
 

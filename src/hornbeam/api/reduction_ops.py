@@ -41,7 +41,11 @@ def reduction_axes(x: Any, axis: Any) -> Any:
 
 def _node(op: str, x: Any, axis: Any, keepdims: Any, name: str | None) -> Tensor:
     keep = False if keepdims is None else bool(keepdims)
-    x = x if isinstance(x, Tensor) else convert_to_tensor(x, dtypes.bool if op in ("All", "Any") else None, name="input")
+    x = (
+        x
+        if isinstance(x, Tensor)
+        else convert_to_tensor(x, dtypes.bool if op in ("All", "Any") else None, name="input")
+    )
     out = getattr(raw, op)(x, reduction_axes(x, axis), keep_dims=keep, name=name)
     if axis is None and not keep and out._shape is None:
         out.set_shape(())
@@ -86,7 +90,9 @@ def reduce_logsumexp(
         return raw.AddV2(out, largest, name=scope)  # type: ignore[no-any-return]
 
 
-def reduce_euclidean_norm(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
+def reduce_euclidean_norm(
+    input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
     """The square root of the sum of squares over `axis`."""
     return _node("EuclideanNorm", convert_to_tensor(input_tensor), axis, keepdims, name)
 
@@ -130,13 +136,17 @@ def count_nonzero(
 
 
 # --- where the extremes are ----------------------------------------------------------------------------------------------------------------
-def argmax(input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64) -> Tensor:
+def argmax(
+    input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64
+) -> Tensor:
     """The index of the largest element along `axis` (0 by default), the first of several."""
     axis = one_of("axis", axis, "dimension", dimension)
     return raw.ArgMax(input, 0 if axis is None else axis, output_type=output_type, name=name)  # type: ignore[no-any-return]
 
 
-def argmin(input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64) -> Tensor:
+def argmin(
+    input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = dtypes.int64
+) -> Tensor:
     """The index of the smallest element along `axis` (0 by default), the first of several."""
     axis = one_of("axis", axis, "dimension", dimension)
     return raw.ArgMin(input, 0 if axis is None else axis, output_type=output_type, name=name)  # type: ignore[no-any-return]
@@ -154,7 +164,9 @@ def arg_min(input: Any, dimension: Any, output_type: Any = dtypes.int64, name: s
 
 # --- running totals ---------------------------------------------------------------------------------------------------------------------------
 def _cumulative(name: str, op: str, doc: str) -> Callable[..., Any]:
-    def function(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Tensor:
+    def function(
+        x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None
+    ) -> Tensor:
         with name_scope(name, op, [x]) as scope:
             x = convert_to_tensor(x, name="x")
             return getattr(raw, op)(x, axis, exclusive=exclusive, reverse=reverse, name=scope)  # type: ignore[no-any-return]
@@ -190,7 +202,12 @@ def _unsorted(name: str, op: str) -> Callable[..., Any]:
 
 def _sparse_segment(name: str, op: str) -> Callable[..., Any]:
     def function(
-        data: Any, indices: Any, segment_ids: Any, name: str | None = None, num_segments: Any = None, sparse_gradient: bool = False
+        data: Any,
+        indices: Any,
+        segment_ids: Any,
+        name: str | None = None,
+        num_segments: Any = None,
+        sparse_gradient: bool = False,
     ) -> Tensor:
         if num_segments is not None:
             numbered = getattr(raw, op + "WithNumSegments")
@@ -230,7 +247,14 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
 
 
 # --- counting -------------------------------------------------------------------------------------------------------------------------------------
-def bincount(arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = dtypes.int32, name: str | None = None) -> Tensor:
+def bincount(
+    arr: Any,
+    weights: Any = None,
+    minlength: Any = None,
+    maxlength: Any = None,
+    dtype: Any = dtypes.int32,
+    name: str | None = None,
+) -> Tensor:
     """How often each of 0 … max(arr) stands in arr, or the sum of its weights."""
     with name_scope(name, "bincount"):
         arr = convert_to_tensor(arr, dtype=dtypes.int32, name="arr")
@@ -248,13 +272,17 @@ def bincount(arr: Any, weights: Any = None, minlength: Any = None, maxlength: An
         return raw.Bincount(arr, size, weights)  # type: ignore[no-any-return]
 
 
-def histogram_fixed_width(values: Any, value_range: Any, nbins: Any = 100, dtype: Any = dtypes.int32, name: str | None = None) -> Tensor:
+def histogram_fixed_width(
+    values: Any, value_range: Any, nbins: Any = 100, dtype: Any = dtypes.int32, name: str | None = None
+) -> Tensor:
     """How many values fall into each of `nbins` equal bins; the outer bins take what lies outside `value_range`."""
     with name_scope(name, "histogram_fixed_width", [values, value_range, nbins]) as scope:
         return raw.HistogramFixedWidth(values, value_range, nbins, dtype=dtype, name=scope)  # type: ignore[no-any-return]
 
 
-def histogram_fixed_width_bins(values: Any, value_range: Any, nbins: Any = 100, dtype: Any = dtypes.int32, name: str | None = None) -> Tensor:
+def histogram_fixed_width_bins(
+    values: Any, value_range: Any, nbins: Any = 100, dtype: Any = dtypes.int32, name: str | None = None
+) -> Tensor:
     """The bin of each value, in the shape of `values`."""
     with name_scope(name, "histogram_fixed_width_bins", [values, value_range, nbins]):
         values = convert_to_tensor(values, name="values")
@@ -281,7 +309,12 @@ def squeezed_to_match(labels: Tensor, predictions: Tensor) -> tuple[Tensor, Tens
 
 
 def confusion_matrix(
-    labels: Any, predictions: Any, num_classes: Any = None, dtype: Any = dtypes.int32, name: str | None = None, weights: Any = None
+    labels: Any,
+    predictions: Any,
+    num_classes: Any = None,
+    dtype: Any = dtypes.int32,
+    name: str | None = None,
+    weights: Any = None,
 ) -> Tensor:
     """A matrix whose element (i, j) counts the examples of class i that were predicted as j (or sums their weights)."""
     from hornbeam.api import check_ops
@@ -300,7 +333,9 @@ def confusion_matrix(
 
         checked(lambda key, v: check_ops.assert_non_negative(v, message=f"`{key}` contains negative values"))
         if num_classes is None:
-            num_classes = raw.AddV2(raw.Maximum(*(reduce_max(values[k]) for k in ("predictions", "labels"))), np.int64(1))
+            num_classes = raw.AddV2(
+                raw.Maximum(*(reduce_max(values[k]) for k in ("predictions", "labels"))), np.int64(1)
+            )
         else:
             limit = cast(num_classes, dtypes.int64)
             checked(lambda key, v: check_ops.assert_less(v, limit, message=f"`{key}` out of bound"))

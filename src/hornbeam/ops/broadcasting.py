@@ -23,7 +23,11 @@ def _gradient_args_shape(c: InferenceContext) -> list[Shape]:
     return [(None,), (None,)]
 
 
-@op("BroadcastGradientArgs(s0: T, s1: T) -> (r0: T, r1: T); T: {int32, int64} = int32", shape=_gradient_args_shape, numpy=True)
+@op(
+    "BroadcastGradientArgs(s0: T, s1: T) -> (r0: T, r1: T); T: {int32, int64} = int32",
+    shape=_gradient_args_shape,
+    numpy=True,
+)
 def BroadcastGradientArgs(s0, s1, T):
     """The axes over which gradients of operands with shapes s0 and s1 are summed."""
     a, b = ints(s0), ints(s1)

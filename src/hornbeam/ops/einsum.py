@@ -25,7 +25,9 @@ def parse(equation: str, n: int) -> tuple[list[str], str]:
         raise errors.InvalidArgumentError(None, None, f"Expected {n} inputs and '->' in the equation, got {equation!r}")
     for label in out.replace(_DOTS, ""):
         if label not in left:
-            raise errors.InvalidArgumentError(None, None, f"Einsum label '{label}' of the output is in no input: {equation!r}")
+            raise errors.InvalidArgumentError(
+                None, None, f"Einsum label '{label}' of the output is in no input: {equation!r}"
+            )
     return terms, out
 
 
@@ -134,7 +136,9 @@ def _by_input(g: Tensor, x: Tensor, term: str, out: str, others: list[tuple[str,
                 grad = raw.ExpandDims(grad, k if "*" not in wanted[:k] else -(len(wanted) - k))
         if _unique(term) != term:
             grad = Einsum([grad], equation=f"{_unique(term)}->{term}")
-        grad = raw.BroadcastTo(grad, raw.Shape(x) if x._shape is None or None in x._shape else np.array(x._shape, np.int32))
+        grad = raw.BroadcastTo(
+            grad, raw.Shape(x) if x._shape is None or None in x._shape else np.array(x._shape, np.int32)
+        )
         return grad
     if _DOTS in term:
         return unbroadcast(grad, x)

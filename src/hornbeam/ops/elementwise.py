@@ -56,7 +56,9 @@ def _equality(name: str, kernel: Callable[[Any, Any], Any], if_incompatible: boo
         return out.astype(bool) if known(out) and out.dtype == object else out
 
     return op(
-        f"{name}(x: T, y: T) -> (z: bool); T: type; incompatible_shape_error: bool = true", shape=_equality_shape, numpy=True
+        f"{name}(x: T, y: T) -> (z: bool); T: type; incompatible_shape_error: bool = true",
+        shape=_equality_shape,
+        numpy=True,
     )(compare)
 
 
@@ -73,8 +75,12 @@ def ApproximateEqual(x, y, tolerance):
 
 
 # --- logic ------------------------------------------------------------------------------------------------------------------------
-LogicalAnd = op("LogicalAnd(x: bool, y: bool) -> (z: bool)", shape=shapes.broadcast, numpy=True)(lambda x, y: xp.logical_and(x, y))
-LogicalOr = op("LogicalOr(x: bool, y: bool) -> (z: bool)", shape=shapes.broadcast, numpy=True)(lambda x, y: xp.logical_or(x, y))
+LogicalAnd = op("LogicalAnd(x: bool, y: bool) -> (z: bool)", shape=shapes.broadcast, numpy=True)(
+    lambda x, y: xp.logical_and(x, y)
+)
+LogicalOr = op("LogicalOr(x: bool, y: bool) -> (z: bool)", shape=shapes.broadcast, numpy=True)(
+    lambda x, y: xp.logical_or(x, y)
+)
 LogicalNot = op("LogicalNot(x: bool) -> (y: bool)", shape=shapes.unchanged, numpy=True)(lambda x: xp.logical_not(x))
 
 IsNan = op(f"IsNan(x: T) -> (y: bool); T: {FLOAT}", shape=shapes.unchanged, numpy=True)(lambda x: xp.isnan(x))
@@ -89,7 +95,9 @@ no_gradient(
 def _select_shape(c: InferenceContext) -> list[Shape]:
     out: Any = merge(c.shape(1), c.shape(2))
     if out is _CONFLICT:
-        raise c.fail(f"Shapes must be equal rank/dimensions, but are {shape_text(c.shape(1))} and {shape_text(c.shape(2))}")
+        raise c.fail(
+            f"Shapes must be equal rank/dimensions, but are {shape_text(c.shape(1))} and {shape_text(c.shape(2))}"
+        )
     cond = c.shape(0)
     if cond is None or cond == () or out is None:
         return [out]
@@ -178,7 +186,7 @@ def Cast(x, DstT, Truncate):
     if kind.kind == "c" and target.kind != "c":
         x = xp.real(x)
         kind = np.dtype(x.dtype)
-    floating = dtypes.as_dtype(kind).is_floating if kind != object else False
+    floating = dtypes.as_dtype(kind).is_floating if kind.kind != "O" else False
     if floating and target.kind in "iu" and not DstT.is_floating:
         return _float_to_int(x, target)
     if Truncate and floating and target.itemsize == 2 and kind.itemsize > 2:
@@ -208,9 +216,9 @@ ComplexAbs = op(f"ComplexAbs(x: T) -> (y: Tout); {_PARTS}", shape=shapes.unchang
 Real = op(f"Real(input: T) -> (output: Tout); {_PARTS}", shape=shapes.unchanged, numpy=True)(lambda x: xp.real(x))
 Imag = op(f"Imag(input: T) -> (output: Tout); {_PARTS}", shape=shapes.unchanged, numpy=True)(lambda x: xp.imag(x))
 Angle = op(f"Angle(input: T) -> (output: Tout); {_PARTS}", shape=shapes.unchanged)(lambda x: xp.angle(x))
-Conj = op("Conj(input: T) -> (output: T); T: {complex64, complex128, variant} = complex64", shape=shapes.unchanged, numpy=True)(
-    lambda x: xp.conj(x)
-)
+Conj = op(
+    "Conj(input: T) -> (output: T); T: {complex64, complex128, variant} = complex64", shape=shapes.unchanged, numpy=True
+)(lambda x: xp.conj(x))
 
 
 @op(

@@ -92,7 +92,9 @@ def _real_shape(rank: int, forward: bool) -> Callable[[InferenceContext], list[S
 
 def _check_length(x: Any, rank: int, forward: bool, length: tuple[int, ...]) -> None:
     if x.ndim < rank:
-        raise errors.InvalidArgumentError(None, None, f"Input must have rank of at least {rank} but got: {list(x.shape)}")
+        raise errors.InvalidArgumentError(
+            None, None, f"Input must have rank of at least {rank} but got: {list(x.shape)}"
+        )
     for i, n in enumerate(length):
         need = n if forward or i < rank - 1 else n // 2 + 1
         have = x.shape[i - rank]
@@ -111,7 +113,11 @@ def _real(name: str, rank: int, forward: bool) -> OpSpec:
             return jnp.fft.rfftn(x, s=length, axes=axes).astype(Tcomplex.np)
         return jnp.fft.irfftn(x, s=length, axes=axes).astype(Treal.np)
 
-    signature = "(input: Treal, fft_length: int32) -> (output: Tcomplex)" if forward else "(input: Tcomplex, fft_length: int32) -> (output: Treal)"
+    signature = (
+        "(input: Treal, fft_length: int32) -> (output: Tcomplex)"
+        if forward
+        else "(input: Tcomplex, fft_length: int32) -> (output: Treal)"
+    )
     return op(
         f"{name}{signature}; Treal: {{float, double}} = float; Tcomplex: {{complex64, complex128}} = complex64",
         shape=_real_shape(rank, forward),

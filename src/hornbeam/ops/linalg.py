@@ -34,7 +34,9 @@ def _check_inner(a: Any, b: Any) -> None:
 def MatMul(a, b, transpose_a, transpose_b):
     for name, x in (("0", a), ("1", b)):
         if x.ndim != 2:
-            raise errors.InvalidArgumentError(None, None, f"In[{name}] is not a matrix. Instead it has shape {list(x.shape)}")
+            raise errors.InvalidArgumentError(
+                None, None, f"In[{name}] is not a matrix. Instead it has shape {list(x.shape)}"
+            )
     a, b = (a.T if transpose_a else a), (b.T if transpose_b else b)
     _check_inner(a, b)
     return xp.matmul(a, b)
@@ -87,12 +89,16 @@ def _batch_matmul(x, y, adj_x, adj_y):
 
 
 _BATCH = "adj_x: bool = false; adj_y: bool = false"
-_BATCH_TYPES = "T: {bfloat16, half, float, double, int16, int32, int64, uint8, uint16, uint32, uint64, complex64, complex128}"
+_BATCH_TYPES = (
+    "T: {bfloat16, half, float, double, int16, int32, int64, uint8, uint16, uint32, uint64, complex64, complex128}"
+)
 BatchMatMul = op(
     f"BatchMatMul(x: T, y: T) -> (output: T); T: {{bfloat16, half, float, double, int32, int64, complex64, complex128}}; {_BATCH}",
     shape=shapes.batch_matmul,
 )(_batch_matmul)
-BatchMatMulV2 = op(f"BatchMatMulV2(x: T, y: T) -> (output: T); {_BATCH_TYPES}; {_BATCH}", shape=shapes.batch_matmul)(_batch_matmul)
+BatchMatMulV2 = op(f"BatchMatMulV2(x: T, y: T) -> (output: T); {_BATCH_TYPES}; {_BATCH}", shape=shapes.batch_matmul)(
+    _batch_matmul
+)
 
 _V3_TYPES = "{bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, complex128}"
 
@@ -163,7 +169,9 @@ def _cross_shape(c: InferenceContext) -> list[Shape]:
 @op("Cross(a: T, b: T) -> (product: T); T: realnumbertype", shape=_cross_shape)
 def Cross(a, b):
     if a.shape != b.shape or a.shape[-1] != 3:
-        raise errors.InvalidArgumentError(None, None, f"Both inputs must have one shape ending in 3: {list(a.shape)} vs {list(b.shape)}")
+        raise errors.InvalidArgumentError(
+            None, None, f"Both inputs must have one shape ending in 3: {list(a.shape)} vs {list(b.shape)}"
+        )
     return xp.stack([a[..., i] * b[..., j] - a[..., j] * b[..., i] for i, j in ((1, 2), (2, 0), (0, 1))], axis=-1)
 
 
@@ -338,7 +346,10 @@ def _svd_shape(c: InferenceContext) -> list[Shape]:
     return [(*s[:-2], p), (*s[:-2], m, p), (*s[:-2], n, p)]
 
 
-@op(f"Svd(input: T) -> (s: T, u: T, v: T); compute_uv: bool = true; full_matrices: bool = false; {_MATRIX}", shape=_svd_shape)
+@op(
+    f"Svd(input: T) -> (s: T, u: T, v: T); compute_uv: bool = true; full_matrices: bool = false; {_MATRIX}",
+    shape=_svd_shape,
+)
 def Svd(input, compute_uv, full_matrices):
     def f(x):
         if not compute_uv:
@@ -453,7 +464,10 @@ def _lu_shape(c: InferenceContext) -> list[Shape]:
     return [s, None if s is None else s[:-1]]
 
 
-@op(f"Lu(input: T) -> (lu: T, p: output_idx_type); {_MATRIX}; output_idx_type: {{int32, int64}} = int32", shape=_lu_shape)
+@op(
+    f"Lu(input: T) -> (lu: T, p: output_idx_type); {_MATRIX}; output_idx_type: {{int32, int64}} = int32",
+    shape=_lu_shape,
+)
 def Lu(input, output_idx_type):
     _check_square(input)
     x = jnp.asarray(input)
@@ -567,7 +581,9 @@ def MatrixTriangularSolve(matrix, rhs, lower, adjoint):
 @MatrixTriangularSolve.gradient
 def _(op, g):
     lower = op._attrs["lower"]
-    by_a, by_b = _solve_gradients(op, g, lambda adjoint: MatrixTriangularSolve(op.inputs[0], g, lower=lower, adjoint=adjoint))
+    by_a, by_b = _solve_gradients(
+        op, g, lambda adjoint: MatrixTriangularSolve(op.inputs[0], g, lower=lower, adjoint=adjoint)
+    )
     bounds = (-1, 0) if lower else (0, -1)
     by_a = raw.MatrixBandPart(by_a, *(np.int64(b) for b in bounds))
     return unbroadcast_batch(op, by_a, by_b)
@@ -582,7 +598,10 @@ def _least_squares_shape(c: InferenceContext) -> list[Shape]:
     return [None if batch is None else (*batch, a[-1], b[-1])]
 
 
-@op(f"MatrixSolveLs(matrix: T, rhs: T, l2_regularizer: double) -> (output: T); {_MATRIX}; fast: bool = true", shape=_least_squares_shape)
+@op(
+    f"MatrixSolveLs(matrix: T, rhs: T, l2_regularizer: double) -> (output: T); {_MATRIX}; fast: bool = true",
+    shape=_least_squares_shape,
+)
 def MatrixSolveLs(matrix, rhs, l2_regularizer, fast):
     """Least squares by the normal equations, or (not fast) by an orthogonal factorisation, which knows no regularizer."""
 
@@ -646,10 +665,12 @@ def _each_matrix(name: str) -> Callable[[Any], Any]:
     return kernel
 
 
-MatrixLogarithm = op("MatrixLogarithm(input: T) -> (output: T); T: {complex64, complex128}", shape=_same_square, host=True)(
-    _each_matrix("logm")
+MatrixLogarithm = op(
+    "MatrixLogarithm(input: T) -> (output: T); T: {complex64, complex128}", shape=_same_square, host=True
+)(_each_matrix("logm"))
+MatrixSquareRoot = op(f"MatrixSquareRoot(input: T) -> (output: T); {_MATRIX}", shape=_same_square, host=True)(
+    _each_matrix("sqrtm")
 )
-MatrixSquareRoot = op(f"MatrixSquareRoot(input: T) -> (output: T); {_MATRIX}", shape=_same_square, host=True)(_each_matrix("sqrtm"))
 
 
 @MatrixSquareRoot.gradient
@@ -674,5 +695,3 @@ def _(op, g):
     right = kron(eye_cols, conj(r), (-2, -1), (-3, -2))
     x = MatrixSolve(AddV2(left, right), raw.Reshape(g, raw.ConcatV2([batch, [n * n, 1]], 0)))
     return [raw.Reshape(x, raw.Shape(r))]
-
-

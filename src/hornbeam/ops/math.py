@@ -22,7 +22,9 @@ FLOAT = "{bfloat16, half, float, double}"
 FLOAT_COMPLEX = "{bfloat16, half, float, double, complex64, complex128}"
 SIGNED = "{bfloat16, half, float, double, int8, int16, int32, int64}"
 SIGNED_COMPLEX = "{bfloat16, half, float, double, int8, int16, int32, int64, complex64, complex128}"
-ARITHMETIC = "{bfloat16, half, float, double, uint8, int8, uint16, int16, int32, uint32, uint64, int64, complex64, complex128}"
+ARITHMETIC = (
+    "{bfloat16, half, float, double, uint8, int8, uint16, int16, int32, uint32, uint64, int64, complex64, complex128}"
+)
 
 
 def unary(name: str, types: str, kernel: Callable[[Any], Any], **flags: Any) -> OpSpec:
@@ -193,7 +195,9 @@ def _add(x, y):
 
 
 ADD = "{bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, complex128, string}"
-ADDV2 = "{bfloat16, half, float, double, uint8, uint16, uint32, uint64, int8, int16, int32, int64, complex64, complex128}"
+ADDV2 = (
+    "{bfloat16, half, float, double, uint8, uint16, uint32, uint64, int8, int16, int32, int64, complex64, complex128}"
+)
 Add = binary("Add", ADD, _add, numpy=True)
 AddV2 = binary("AddV2", ADDV2, _add, numpy=True, aggregate=True)
 Sub = binary("Sub", ARITHMETIC, lambda x, y: x - y, numpy=True)
@@ -224,7 +228,11 @@ def _accumulate_shape(c: InferenceContext) -> list[Shape]:
     return [c.attr("shape")]
 
 
-@op("AccumulateNV2(inputs: N * T) -> (sum: T); N: int >= 1; T: numbertype; shape: shape", shape=_accumulate_shape, aggregate=True)
+@op(
+    "AccumulateNV2(inputs: N * T) -> (sum: T); N: int >= 1; T: numbertype; shape: shape",
+    shape=_accumulate_shape,
+    aggregate=True,
+)
 def AccumulateNV2(inputs):
     return _sum_values(inputs)
 
@@ -240,7 +248,9 @@ SquaredDifference = binary(
     lambda x, y: (x - y) * xp.conj(x - y), numpy=True,
 )  # fmt: skip
 Mul.gradient(lambda op, g: unbroadcast_pair(op, lambda: Mul(g, conj(op.inputs[1])), lambda: Mul(conj(op.inputs[0]), g)))
-MulNoNan.gradient(lambda op, g: unbroadcast_pair(op, lambda: MulNoNan(g, op.inputs[1]), lambda: MulNoNan(op.inputs[0], g)))
+MulNoNan.gradient(
+    lambda op, g: unbroadcast_pair(op, lambda: MulNoNan(g, op.inputs[1]), lambda: MulNoNan(op.inputs[0], g))
+)
 
 
 @SquaredDifference.gradient
@@ -299,7 +309,9 @@ def _truncate_mod(x, y):
 _FLOOR_MOD = "{int8, int16, int32, int64, uint8, uint16, uint32, uint64, bfloat16, half, float, double}"
 Div = binary("Div", ARITHMETIC, _divide, numpy=True)
 RealDiv = binary("RealDiv", ARITHMETIC, _divide, numpy=True)
-DivNoNan = binary("DivNoNan", FLOAT_COMPLEX, lambda x, y: xp.where(y == 0, scalar(0, x), x / xp.where(y == 0, scalar(1, y), y)))
+DivNoNan = binary(
+    "DivNoNan", FLOAT_COMPLEX, lambda x, y: xp.where(y == 0, scalar(0, x), x / xp.where(y == 0, scalar(1, y), y))
+)
 FloorDiv = binary("FloorDiv", ARITHMETIC, _floor_div, numpy=True)
 TruncateDiv = binary("TruncateDiv", ARITHMETIC, _truncate_div, numpy=True)
 FloorMod = binary("FloorMod", _FLOOR_MOD, _floor_mod, numpy=True)
@@ -377,17 +389,13 @@ def _(op, g):
 @Xlog1py.gradient
 def _(op, g):
     x, y = op.inputs
-    return unbroadcast_pair(
-        op, lambda: Mul(Xlog1py(_nonzero(x), y), g), lambda: Mul(Xdivy(x, AddV2(y, like(1, y))), g)
-    )
+    return unbroadcast_pair(op, lambda: Mul(Xlog1py(_nonzero(x), y), g), lambda: Mul(Xdivy(x, AddV2(y, like(1, y))), g))
 
 
 @Xdivy.gradient
 def _(op, g):
     x, y = op.inputs
-    return unbroadcast_pair(
-        op, lambda: Mul(Xdivy(_nonzero(x), y), g), lambda: Mul(Xdivy(Neg(x), Square(y)), g)
-    )
+    return unbroadcast_pair(op, lambda: Mul(Xdivy(_nonzero(x), y), g), lambda: Mul(Xdivy(Neg(x), Square(y)), g))
 
 
 # --- extremes, angles, neighbours ----------------------------------------------------------------------------------------------------------
@@ -431,7 +439,11 @@ def _clip_shape(c: InferenceContext) -> list[Shape]:
     return [shapes.broadcast_shapes(shapes.broadcast_shapes(c.shape(0), c.shape(1), c), c.shape(2), c)]
 
 
-@op("ClipByValue(t: T, clip_value_min: T, clip_value_max: T) -> (output: T); T: numbertype", shape=_clip_shape, numpy=True)
+@op(
+    "ClipByValue(t: T, clip_value_min: T, clip_value_max: T) -> (output: T); T: numbertype",
+    shape=_clip_shape,
+    numpy=True,
+)
 def ClipByValue(t, clip_value_min, clip_value_max):
     return xp.maximum(xp.minimum(t, clip_value_max), clip_value_min)
 
@@ -448,5 +460,3 @@ def _(op, g):
     )
     need = needed_inputs(op)
     return [unbroadcast(d(), x) if n else None for d, x, n in zip(grads, op.inputs, need, strict=True)]
-
-

@@ -28,7 +28,9 @@ def _axes(x: Any, reduction_indices: Any) -> tuple[int, ...]:
     rank = np.ndim(x)
     for a in ints(reduction_indices):
         if not -rank <= a < rank:
-            raise errors.InvalidArgumentError(None, None, f"Invalid reduction dimension ({a} for input with {rank} dimension(s)")
+            raise errors.InvalidArgumentError(
+                None, None, f"Invalid reduction dimension ({a} for input with {rank} dimension(s)"
+            )
         if a % rank in out:
             raise errors.InvalidArgumentError(
                 None, None, f"Invalid reduction arguments: Axes contains duplicate dimension: {a % rank}"
@@ -52,9 +54,7 @@ def reduction(name: str, types: str, f: Callable[[Any, tuple[int, ...], bool], A
 
 
 _NUMBER = "T: numbertype"
-_ORDERED = (
-    "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64, qint8, quint8, qint32, qint16, quint16}"
-)
+_ORDERED = "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64, qint8, quint8, qint32, qint16, quint16}"
 
 
 def _mean(x, axes, keepdims):
@@ -246,7 +246,9 @@ def _arg_shape(c: InferenceContext) -> list[Shape]:
         return [(None,) * (len(s) - 1)]
     a = int(axis)
     if not -len(s) <= a < len(s):
-        raise c.fail(f"Dimension ({a}) must be in the range [{-len(s)}, {len(s)}), where {len(s)} is the number of dimensions in the input.")
+        raise c.fail(
+            f"Dimension ({a}) must be in the range [{-len(s)}, {len(s)}), where {len(s)} is the number of dimensions in the input."
+        )
     a %= len(s)
     return [s[:a] + s[a + 1 :]]
 
@@ -259,7 +261,9 @@ def _arg(name: str, np_name: str, index_types: str, output_types: str) -> OpSpec
                 None, None, f"Expected dimension in the range [{-input.ndim}, {input.ndim}), but got {axis}"
             )
         if input.shape[axis] == 0:
-            raise errors.InvalidArgumentError(None, None, f"Reduction axis {axis % input.ndim} is empty in shape {list(input.shape)}")
+            raise errors.InvalidArgumentError(
+                None, None, f"Reduction axis {axis % input.ndim} is empty in shape {list(input.shape)}"
+            )
         if known(input):
             return np.asarray(getattr(np, np_name)(input, axis=axis)).astype(output_type.np)
         width = np.dtype(np.int64) if output_type.np.itemsize > 4 else np.dtype(np.int32)
@@ -289,13 +293,17 @@ def _cumulative_shape(c: InferenceContext) -> list[Shape]:
     return [s]
 
 
-def cumulative(name: str, types: str, f: Callable[[Any, int], Any], neutral: Callable[[Any], Any], **flags: Any) -> OpSpec:
+def cumulative(
+    name: str, types: str, f: Callable[[Any, int], Any], neutral: Callable[[Any], Any], **flags: Any
+) -> OpSpec:
     """A scan along an axis; `exclusive` starts with the neutral element, `reverse` goes from the end."""
 
     def kernel(x, axis, exclusive, reverse):
         a = int(static(axis))
         if not -x.ndim <= a < x.ndim:
-            raise errors.InvalidArgumentError(None, None, f"Expected scan axis in the range [{-x.ndim}, {x.ndim}), but got {a}")
+            raise errors.InvalidArgumentError(
+                None, None, f"Expected scan axis in the range [{-x.ndim}, {x.ndim}), but got {a}"
+            )
         a %= x.ndim
         if x.shape[a] == 0:
             return x
@@ -303,7 +311,9 @@ def cumulative(name: str, types: str, f: Callable[[Any, int], Any], neutral: Cal
             x = xp.flip(x, a)
         if exclusive:
             first = np.full(tuple(1 if i == a else d for i, d in enumerate(x.shape)), neutral(x.dtype), x.dtype)
-            x = xp.concatenate([first, x[tuple(slice(None, -1) if i == a else slice(None) for i in range(x.ndim))]], axis=a)
+            x = xp.concatenate(
+                [first, x[tuple(slice(None, -1) if i == a else slice(None) for i in range(x.ndim))]], axis=a
+            )
         out = f(x, a)
         return xp.flip(out, a) if reverse else out
 
@@ -320,7 +330,9 @@ _NUMBERS = (
 )
 Cumsum = cumulative("Cumsum", _NUMBERS, lambda x, a: xp.cumsum(x, a, dtype=x.dtype), lambda t: 0, numpy=True)
 Cumprod = cumulative("Cumprod", _NUMBERS, lambda x, a: xp.cumprod(x, a, dtype=x.dtype), lambda t: 1, numpy=True)
-CumulativeLogsumexp = cumulative("CumulativeLogsumexp", "{bfloat16, half, float, double}", _logsumexp_scan, lambda t: -np.inf)
+CumulativeLogsumexp = cumulative(
+    "CumulativeLogsumexp", "{bfloat16, half, float, double}", _logsumexp_scan, lambda t: -np.inf
+)
 
 
 def _scan_flags(op):
@@ -392,7 +404,11 @@ def _range_shape(c: InferenceContext) -> list[Shape]:
         raise c.fail(e.message) from None
 
 
-@op(f"Range(start: Tidx, limit: Tidx, delta: Tidx) -> (output: Tidx); Tidx: {_RANGE_TYPES} = int32", shape=_range_shape, numpy=True)
+@op(
+    f"Range(start: Tidx, limit: Tidx, delta: Tidx) -> (output: Tidx); Tidx: {_RANGE_TYPES} = int32",
+    shape=_range_shape,
+    numpy=True,
+)
 def Range(start, limit, delta, Tidx):
     if known(limit) and known(delta) and known(start):
         n = _range_length(_scalar(start), _scalar(limit), _scalar(delta))
@@ -400,7 +416,9 @@ def Range(start, limit, delta, Tidx):
         if Tidx.np.kind in "iu":
             return (first + np.arange(n) * step).astype(Tidx.np)
         # each value is the one before plus delta, rounded: that is how TensorFlow counts
-        return np.add.accumulate(np.concatenate([first.reshape(1), np.broadcast_to(step, n)]).astype(Tidx.np), dtype=Tidx.np)[:n]
+        return np.add.accumulate(
+            np.concatenate([first.reshape(1), np.broadcast_to(step, n)]).astype(Tidx.np), dtype=Tidx.np
+        )[:n]
     start, limit, delta = static(start), static(limit), static(delta)
     return Range.kernel(start, limit, delta, Tidx)
 
@@ -431,7 +449,10 @@ no_gradient("Range", "LinSpace")
 
 
 # --- counting -------------------------------------------------------------------------------------------------------------------------------------
-@op("Bucketize(input: T) -> (output: int32); T: {int32, int64, float, double}; boundaries: list(float)", shape=shapes.unchanged)
+@op(
+    "Bucketize(input: T) -> (output: int32); T: {int32, int64, float, double}; boundaries: list(float)",
+    shape=shapes.unchanged,
+)
 def Bucketize(input, boundaries):
     edges = np.asarray(boundaries, np.float32)
     if np.any(np.diff(edges) < 0):
@@ -485,7 +506,9 @@ def _check_counts(values: Any, size: int) -> None:
         raise errors.InvalidArgumentError(None, None, "Input arr must be non-negative!")
 
 
-@op("Bincount(arr: int32, size: int32, weights: T) -> (bins: T); T: {int32, int64, float, double}", shape=_bins_shape(1))
+@op(
+    "Bincount(arr: int32, size: int32, weights: T) -> (bins: T); T: {int32, int64, float, double}", shape=_bins_shape(1)
+)
 def Bincount(arr, size, weights, T):
     n = int(static(size))
     _check_counts(arr, n)

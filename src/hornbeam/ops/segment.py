@@ -58,7 +58,9 @@ def _check_ids(data: Any, segment_ids: Any) -> None:
         raise errors.InvalidArgumentError(None, None, "segment_ids should be a vector.")
     if data.ndim == 0 or data.shape[0] != segment_ids.shape[0]:
         raise errors.InvalidArgumentError(
-            None, None, f"segment_ids should be the same size as dimension 0 of input: {list(data.shape)}, {list(segment_ids.shape)}"
+            None,
+            None,
+            f"segment_ids should be the same size as dimension 0 of input: {list(data.shape)}, {list(segment_ids.shape)}",
         )
 
 
@@ -77,7 +79,10 @@ def _sorted(name: str, types: str, f: Callable[[Any, Any, int], Any]) -> OpSpec:
         _check_ids(data, segment_ids)
         return f(data, segment_ids, _last_segment(segment_ids))
 
-    return op(f"{name}(data: T, segment_ids: Tindices) -> (output: T); {types}; Tindices: {{int32, int64}}", shape=_sorted_shape)(kernel)
+    return op(
+        f"{name}(data: T, segment_ids: Tindices) -> (output: T); {types}; Tindices: {{int32, int64}}",
+        shape=_sorted_shape,
+    )(kernel)
 
 
 def _mean(data, ids, n):
@@ -89,7 +94,9 @@ def _mean(data, ids, n):
 def _extreme(how: str, start: Callable[[Any], Any]) -> Callable[[Any, Any, int], Any]:
     def f(data, ids, n):
         out = scatter(data, ids, n, how, start(data.dtype))
-        return jnp.where(_rows(_counts(ids, n, np.int32), data) == 0, np.asarray(0, data.dtype), out)  # empty segments are 0
+        return jnp.where(
+            _rows(_counts(ids, n, np.int32), data) == 0, np.asarray(0, data.dtype), out
+        )  # empty segments are 0
 
     return f
 
@@ -156,19 +163,25 @@ def _unsorted_shape(c: InferenceContext) -> list[Shape]:
     return [(None if n is None else int(n), *data[len(ids) :])]
 
 
-def _unsorted(name: str, types: str, how: str, start: Callable[[Any], Any], index_types: str = "{int32, int64}") -> OpSpec:
+def _unsorted(
+    name: str, types: str, how: str, start: Callable[[Any], Any], index_types: str = "{int32, int64}"
+) -> OpSpec:
     def kernel(data, segment_ids, num_segments):
         n = int(static(num_segments))
         if n < 0:
             raise errors.InvalidArgumentError(None, None, f"Input num_segments == {n} must not be negative.")
         if data.shape[: segment_ids.ndim] != segment_ids.shape:
             raise errors.InvalidArgumentError(
-                None, None, f"data.shape = {list(data.shape)} does not start with segment_ids.shape = {list(segment_ids.shape)}"
+                None,
+                None,
+                f"data.shape = {list(data.shape)} does not start with segment_ids.shape = {list(segment_ids.shape)}",
             )
         if known(segment_ids) and np.any(segment_ids >= n):
             bad = int(np.argmax(segment_ids.reshape(-1) >= n))
             raise errors.InvalidArgumentError(
-                None, None, f"segment_ids{list(np.unravel_index(bad, segment_ids.shape))} = {segment_ids.reshape(-1)[bad]} is out of range [0, {n})"
+                None,
+                None,
+                f"segment_ids{list(np.unravel_index(bad, segment_ids.shape))} = {segment_ids.reshape(-1)[bad]} is out of range [0, {n})",
             )
         return scatter(data, segment_ids, n, how, start(data.dtype))
 
@@ -254,7 +267,9 @@ def _sparse_shape(c: InferenceContext) -> list[Shape]:
 def _combine(data: Any, indices: Any, ids: Any, n: int, how: str) -> Any:
     if known(indices) and indices.size and (np.any(indices < 0) or np.any(indices >= data.shape[0])):
         bad = int(np.argmax((indices < 0) | (indices >= data.shape[0])))
-        raise errors.InvalidArgumentError(None, None, f"indices[{bad}] == {indices[bad]} out of range [0, {data.shape[0]})")
+        raise errors.InvalidArgumentError(
+            None, None, f"indices[{bad}] == {indices[bad]} out of range [0, {data.shape[0]})"
+        )
     picked = jnp.take(jnp.asarray(data), jnp.asarray(indices), axis=0, mode="fill", fill_value=0)
     wide = picked.astype(np.float32) if picked.dtype.itemsize < 4 and picked.dtype.kind not in "iu" else picked
     total = scatter(wide, ids, n, "add", 0)
@@ -279,7 +294,12 @@ def _sparse(name: str, types: str, how: str) -> tuple[OpSpec, OpSpec]:
     hint = "; sparse_gradient: bool = false"
     plain = op(name + head.format("") + tail + hint, shape=_sparse_shape)(kernel)
     numbered = op(
-        name + "WithNumSegments" + head.format(", num_segments: Tnumsegments") + tail + "; Tnumsegments: {int32, int64} = int32" + hint,
+        name
+        + "WithNumSegments"
+        + head.format(", num_segments: Tnumsegments")
+        + tail
+        + "; Tnumsegments: {int32, int64} = int32"
+        + hint,
         shape=_sparse_shape,
     )(with_number)
     return plain, numbered

@@ -1,5 +1,6 @@
 """Calls of the math, reduction, linear algebra, clipping, check and FFT functions."""
 
+# fmt: off
 from __future__ import annotations
 
 CALLS = [
