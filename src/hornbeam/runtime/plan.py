@@ -49,6 +49,16 @@ def _function_is_host(f: Function) -> bool:
     return known  # type: ignore[no-any-return]
 
 
+def _static_size(t: Tensor) -> int | None:
+    s = t._shape
+    if s is None or None in s:
+        return None
+    n = 1
+    for d in s:
+        n *= d  # type: ignore[operator]
+    return n
+
+
 class Segment:
     """A run of nodes executed together. `inputs` come from earlier segments or feeds, `outputs` are needed later."""
 
@@ -97,6 +107,7 @@ class DeviceSegment(Segment):
         self._variants: OrderedDict[Any, Any] = OrderedDict()
         self._runs = 0
         self._numpy: bool | None = None
+        self._tiny: bool | None = None
 
     @property
     def touched(self) -> tuple[list[str], list[str]]:
@@ -123,6 +134,14 @@ class DeviceSegment(Segment):
         """True when nothing is computed (restoring, loading, reading variables): a program would only copy."""
         return all(s.op.type in _MOVES for s in self.steps)
 
+    @property
+    def tiny(self) -> bool:
+        """True for a few small steps before host work: NumPy is done before a program would be dispatched."""
+        if self._tiny is None:
+            sizes = [_static_size(t) for s in self.steps for t in (*s.inputs, *s.outputs)]
+            self._tiny = len(self.plan.segments) > 1 and len(self.steps) <= 6 and all(n is not None and n <= 4096 for n in sizes)
+        return self._tiny
+
     def run(self, env: dict[Tensor, Any], state: State) -> None:
         if not self.steps and not self.outputs:
             return
@@ -131,7 +150,7 @@ class DeviceSegment(Segment):
         self._runs += 1
         if plan.timer is not None:
             return self._interpret(env, state, written, read, eager=True)
-        if self.numpy_only and (self._runs <= _INTERPRET_RUNS or self.moves_only or not (self.inputs or self.outputs)):
+        if self.numpy_only and (self._runs <= _INTERPRET_RUNS or self.moves_only or self.tiny or not (self.inputs or self.outputs)):
             return self._interpret(env, state, written, read)
         inputs: list[Any] = []
         baked: dict[Tensor, Any] = {}
@@ -296,7 +315,7 @@ class Plan:
                         lv = dl
             level[o] = lv
         if any(level.values()):
-            self._sink_reads(ops, level)
+            self._sink(ops, level, barriers)
         segments: list[Segment] = []
         for lv in range(max(level.values(), default=-1) + 1):
             device = [o for o in ops if level[o] == lv and o not in host]
@@ -307,25 +326,33 @@ class Plan:
                 segments.append(HostSegment(self, at_host))
         return segments
 
-    def _sink_reads(self, ops: list[Operation], level: dict[Operation, int]) -> None:
-        """Reads of variables move to their first user's segment, so that the value need not leave the program it is used in."""
+    def _sink(self, ops: list[Operation], level: dict[Operation, int], barriers: set[tuple[Operation, Tensor]]) -> None:
+        """Device nodes move to their first user's segment: earlier ones hold only what the host waits for, and less crosses over.
+
+        A read of a variable moves only as far as no write comes between.
+        """
         writers: dict[str, int] = {}
         users: dict[Operation, int] = {}
         for o in ops:
-            for t in o._inputs:
-                users[t._op] = min(users.get(t._op, 1 << 30), level[o])
-            for c in o._control_inputs:
-                users[c] = min(users.get(c, 1 << 30), level[o])
-            t = Touched()
             if o.spec.stateful or functions_of(o):
+                t = Touched()
                 t.add([o], self.ref_args)
                 for k in t.written:
                     writers[k] = min(writers.get(k, 1 << 30), level[o])
+        never = 1 << 30
         for o in reversed(ops):
-            if o.type in ("ReadVariableOp", "Identity") and o._inputs and (ref := static_ref(o._inputs[0], self.ref_args)) is not None:
-                target = users.get(o, 0)
-                if level[o] < target < 1 << 30 and writers.get(ref.key, 1 << 30) >= target and not any(t in self.fetches for t in o._outputs):
+            target = users.get(o, 0)
+            if level[o] < target < never and o not in self.host:
+                if o.type in ("ReadVariableOp", "Identity") and o._inputs and (ref := static_ref(o._inputs[0], self.ref_args)) is not None:
+                    if writers.get(ref.key, never) >= target and not any(t in self.fetches for t in o._outputs):
+                        level[o] = target
+                elif not o.spec.stateful and not functions_of(o) and not any(t._dtype._is_ref_dtype for t in o._inputs):
                     level[o] = target
+            for t in o._inputs:
+                last = level[o] - 1 if (o, t) in barriers else level[o]
+                users[t._op] = min(users.get(t._op, never), last)
+            for c in o._control_inputs:
+                users[c] = min(users.get(c, never), level[o])
 
     def _link(self) -> None:
         """Inputs and outputs of every segment from who makes and who uses what."""
