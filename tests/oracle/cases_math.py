@@ -188,6 +188,7 @@ SEGMENTS = [
     *[case(n, F(4, 3), _ROWS, _IDS, _zero=False) for n in "SparseSegmentSum SparseSegmentMean SparseSegmentSqrtN".split()],
     *[case(n, F(4, 3, t="float64"), _ROWS.astype(np.int64), _IDS, _zero=False, _unknown=False) for n in "SparseSegmentSum SparseSegmentMean SparseSegmentSqrtN".split()],
     *[case(n + "WithNumSegments", F(4, 3), _ROWS, _IDS, K(4), _zero=False) for n in "SparseSegmentSum SparseSegmentMean SparseSegmentSqrtN".split()],
+    *[case(n, F(4, 3), _ROWS, _IDS, sparse_gradient=True, _zero=False) for n in "SparseSegmentSum SparseSegmentMean SparseSegmentSqrtN".split()],
     *[case(n, F(3, 2), _ROWS, _IDS, K(5), _zero=False) for n in "SparseSegmentSumGrad SparseSegmentMeanGrad SparseSegmentSqrtNGrad".split()],
 ]
 
@@ -247,6 +248,10 @@ LINALG = [
     case("MatrixLogarithm", _positive(3, "complex128"), **_NUMERIC), case("MatrixSquareRoot", _positive(3, "float64"), _unknown=False, **_NUMERIC),
 ]
 
+TRIDIAGONAL = [
+    case("TridiagonalSolve", F(3, 4, t="float64", lo=1, hi=2), F(4, 2, t="float64"), **_NUMERIC), case("TridiagonalSolve", F(2, 3, 4, lo=1, hi=2), F(2, 4, 2), **_NUMERIC),
+    case("TridiagonalMatMul", F(1, 4), F(1, 4), F(1, 4), F(4, 2), **_NUMERIC), case("TridiagonalMatMul", F(2, 1, 4, t="complex128"), F(2, 1, 4, t="complex128"), F(2, 1, 4, t="complex128"), F(2, 4, 2, t="complex128"), **_NUMERIC),
+]
 _EINSUM = [
     ("ij,jk->ik", (2, 3), (3, 4)), ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)), ("ij->ji", (2, 3)), ("ij->i", (2, 3)), ("ij->", (2, 3)), ("ii->i", (3, 3)), ("ii->", (3, 3)),
     ("i,j->ij", (2,), (3,)), ("ij,ij->", (2, 3), (2, 3)), ("...ij,...jk->...ik", (2, 3, 4), (4, 5)), ("...ij,jk->...ik", (2, 1, 3, 4), (4, 5)),
@@ -267,4 +272,4 @@ FFT = [
     case("IRFFT3D", F(2, 4, 4, t="complex64"), K([2, 4, 6]), _zero=False, _atol=1e-5, _values=False), case("RFFT", F(2, 6), np.array([6], np.int32), _zero=False, _atol=1e-5),
 ]
 
-CASES = list(chain(UNARY, CASTS, BINARY, SPECIAL_FUNCTIONS, REDUCTIONS, SEGMENTS, LINALG, EINSUM, FFT))
+CASES = list(chain(UNARY, CASTS, BINARY, SPECIAL_FUNCTIONS, REDUCTIONS, SEGMENTS, LINALG, TRIDIAGONAL, EINSUM, FFT))

@@ -22,23 +22,18 @@ _SUFFIX = {1: "", 2: "2D", 3: "3D"}
 
 
 # --- complex to complex ------------------------------------------------------------------------------------------------------------------
-def _complex(name: str, rank: int, f: str, types: str = "") -> OpSpec:
-    t = "complex64" if types == "complex64" else "Tcomplex"
-
+def _complex(name: str, rank: int, f: str) -> OpSpec:
     def kernel(input):
         return getattr(jnp.fft, f)(jnp.asarray(input), axes=tuple(range(-rank, 0)))
 
     return op(
-        f"{name}(input: {t}) -> (output: {t})" + ("" if types else "; Tcomplex: {complex64, complex128} = complex64"),
+        f"{name}(input: Tcomplex) -> (output: Tcomplex); Tcomplex: {{complex64, complex128}} = complex64",
         shape=lambda c: [shapes.at_least_rank(c, 0, rank)],
     )(kernel)
 
 
 FFT, FFT2D, FFT3D = (_complex(f"FFT{s}", r, "fftn") for r, s in _SUFFIX.items())
 IFFT, IFFT2D, IFFT3D = (_complex(f"IFFT{s}", r, "ifftn") for r, s in _SUFFIX.items())
-for _r, _s in _SUFFIX.items():  # TensorFlow 0.x's names
-    _complex(f"BatchFFT{_s}", _r, "fftn", "complex64")
-    _complex(f"BatchIFFT{_s}", _r, "ifftn", "complex64")
 
 
 def transform_size(t: Tensor, rank: int) -> Any:

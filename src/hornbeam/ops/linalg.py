@@ -203,7 +203,7 @@ def adjoint(t: Tensor) -> Tensor:
     return (raw.ConjugateTranspose if t._dtype.is_complex else raw.Transpose)(t, perm)  # type: ignore[no-any-return]
 
 
-def _columns(t: Tensor, begin: int | None, end: int | None) -> Tensor:
+def columns(t: Tensor, begin: int | None, end: int | None) -> Tensor:
     """t[..., begin:end]"""
     masks = {"begin_mask": 0 if begin is not None else 2, "end_mask": 0 if end is not None else 2, "ellipsis_mask": 1}
     return raw.StridedSlice(t, [0, begin or 0], [0, end or 0], [1, 1], **masks)  # type: ignore[no-any-return]
@@ -308,9 +308,9 @@ def _(op, dq, dr):
     dr = raw.ZerosLike(r) if dr is None else dr
     if rows >= cols:
         return [_qr_deep(q, r, dq, dr)]
-    y = _columns(op.inputs[0], rows, None)
-    dv = _columns(dr, rows, None)
-    dx = _qr_deep(q, _columns(r, None, rows), AddV2(dq, mm(y, dv, adj_b=True)), _columns(dr, None, rows))
+    y = columns(op.inputs[0], rows, None)
+    dv = columns(dr, rows, None)
+    dx = _qr_deep(q, columns(r, None, rows), AddV2(dq, mm(y, dv, adj_b=True)), columns(dr, None, rows))
     return [raw.ConcatV2([dx, mm(q, dv)], -1)]
 
 
@@ -382,7 +382,7 @@ def _(op, grad_s, grad_u, grad_v):
         raise NotImplementedError("svd gradient is not implemented for abs(m - n) > 1 when full_matrices is True")
     s_mat, s_inv = raw.MatrixDiag(s), raw.MatrixDiag(_safe_reciprocal(s))
     f = _differences(Square(s))
-    v1, grad_v1 = (v, grad_v) if m == n else (_columns(v, None, m), _columns(grad_v, None, m))
+    v1, grad_v1 = (v, grad_v) if m == n else (columns(v, None, m), columns(grad_v, None, m))
     v_gv = mm(v1, grad_v1, adj_a=True)
     f_u, f_v = Mul(f, mm(u, grad_u, adj_a=True)), Mul(f, v_gv)
     inner = AddV2(raw.MatrixDiag(grad_s), mm(AddV2(f_u, adjoint(f_u)), s_mat))
@@ -392,7 +392,7 @@ def _(op, grad_s, grad_u, grad_v):
         gv1t = adjoint(grad_v1)
         rest = Sub(gv1t, mm(mm(gv1t, v1), v1, adj_b=True))
         if full:
-            v2, grad_v2 = _columns(v, m, n), _columns(grad_v, m, n)
+            v2, grad_v2 = columns(v, m, n), columns(grad_v, m, n)
             rest = Sub(rest, mm(mm(v1, grad_v2, adj_a=True), v2, adj_b=True))
         out = AddV2(out, mm(mm(u, s_inv), rest))
     if a._dtype.is_complex:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -78,7 +79,7 @@ Neg = unary("Neg", SIGNED_COMPLEX, lambda x: xp.negative(x), numpy=True)
 Sign = unary("Sign", SIGNED_COMPLEX, _sign)
 Reciprocal = unary("Reciprocal", SIGNED_COMPLEX, _reciprocal)
 Inv = unary("Inv", SIGNED_COMPLEX, _reciprocal)
-Square = unary("Square", ARITHMETIC, lambda x: x * x, numpy=True)
+Square = unary("Square", ARITHMETIC, lambda x: xp.multiply(x, x), numpy=True)
 Sqrt = unary("Sqrt", FLOAT_COMPLEX, lambda x: xp.sqrt(x))
 Rsqrt = unary("Rsqrt", FLOAT_COMPLEX, _rsqrt)
 Sigmoid = unary("Sigmoid", FLOAT_COMPLEX, _sigmoid)
@@ -191,7 +192,7 @@ for _spec in (Floor, Ceil, Rint, Round):
 
 # --- sums ----------------------------------------------------------------------------------------------------------------------------
 def _add(x, y):
-    return x + y
+    return x + y if x.dtype == object else xp.add(x, y)
 
 
 ADD = "{bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, complex128, string}"
@@ -200,7 +201,7 @@ ADDV2 = (
 )
 Add = binary("Add", ADD, _add, numpy=True)
 AddV2 = binary("AddV2", ADDV2, _add, numpy=True, aggregate=True)
-Sub = binary("Sub", ARITHMETIC, lambda x, y: x - y, numpy=True)
+Sub = binary("Sub", ARITHMETIC, lambda x, y: xp.subtract(x, y), numpy=True)
 
 Add.gradient(lambda op, g: unbroadcast_pair(op, g, g))
 AddV2.gradient(lambda op, g: unbroadcast_pair(op, g, g))
@@ -212,16 +213,9 @@ _SUMMABLE = (
 )
 
 
-def _sum_values(inputs: list[Any]) -> Any:
-    first = inputs[0]
-    if known(first) or hasattr(first, "dtype"):
-        return reduce(_add, inputs)
-    return jax.tree_util.tree_map(lambda *leaves: reduce(_add, leaves), *inputs)
-
-
 @op(f"AddN(inputs: N * T) -> (sum: T); N: int >= 1; T: {_SUMMABLE}", shape=shapes.merged, aggregate=True, numpy=True)
 def AddN(inputs):
-    return _sum_values(inputs)
+    return reduce(operator.add, inputs)  # TensorLists add up too
 
 
 def _accumulate_shape(c: InferenceContext) -> list[Shape]:
@@ -234,18 +228,25 @@ def _accumulate_shape(c: InferenceContext) -> list[Shape]:
     aggregate=True,
 )
 def AccumulateNV2(inputs):
-    return _sum_values(inputs)
+    return reduce(operator.add, inputs)  # TensorLists add up too
 
 
 AddN.gradient(lambda op, g: [g] * len(op.inputs))
 AccumulateNV2.gradient(lambda op, g: [g] * len(op.inputs))
 
 # --- products -------------------------------------------------------------------------------------------------------------------------
-Mul = binary("Mul", ARITHMETIC, lambda x, y: x * y, numpy=True)
+Mul = binary("Mul", ARITHMETIC, lambda x, y: xp.multiply(x, y), numpy=True)
 MulNoNan = binary("MulNoNan", FLOAT_COMPLEX, lambda x, y: xp.where(y == 0, scalar(0, x), x * y))
+
+
+def _squared_difference(x, y):
+    difference = xp.subtract(x, y)
+    return xp.multiply(difference, xp.conj(difference))
+
+
 SquaredDifference = binary(
     "SquaredDifference", "{bfloat16, half, float, double, int32, int64, complex64, complex128}",
-    lambda x, y: (x - y) * xp.conj(x - y), numpy=True,
+    _squared_difference, numpy=True,
 )  # fmt: skip
 Mul.gradient(lambda op, g: unbroadcast_pair(op, lambda: Mul(g, conj(op.inputs[1])), lambda: Mul(conj(op.inputs[0]), g)))
 MulNoNan.gradient(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from hornbeam.core import errors
-from hornbeam.core.graph import InferenceContext
+from hornbeam.core.constant import const_node
+from hornbeam.core.graph import IndexedSlices, InferenceContext
 from hornbeam.core.lazy import jnp
 from hornbeam.core.registry import OpSpec, op, raw
 from hornbeam.core.tensor_shape import _CONFLICT, Shape, merge
@@ -337,19 +338,29 @@ SparseSegmentMeanGrad = _sparse_grad("SparseSegmentMeanGrad", "mean")
 SparseSegmentSqrtNGrad = _sparse_grad("SparseSegmentSqrtNGrad", "sqrtn")
 
 
-def _sparse_gradient(grad_op: OpSpec, n_inputs: int) -> Callable[..., Any]:
+def _sparse_gradient(grad_op: OpSpec, n_inputs: int, how: str) -> Callable[..., Any]:
     def rule(op, g):
         data, indices, ids = op.inputs[:3]
+        if op._attrs["sparse_gradient"]:
+            if how != "sum":  # each row's share of its segment
+                one = const_node(np.ones((), np.int32))
+                n = raw.StridedSlice(raw.Shape(g), [0], [1], [1], shrink_axis_mask=1)
+                counts = UnsortedSegmentSum(raw.Fill(raw.Shape(ids), one), ids, n)
+                counts = raw.Cast(raw.Maximum(counts, 1), DstT=g._dtype._base)
+                trailing = raw.Fill(raw.ExpandDims(raw.Sub(raw.Rank(g), 1), 0), 1)
+                counts = raw.Reshape(counts, raw.ConcatV2([raw.ExpandDims(n, 0), trailing], 0))
+                g = RealDiv(g, counts if how == "mean" else raw.Sqrt(counts))
+            return [IndexedSlices(gather(g, ids), indices, raw.Shape(data))] + [None] * (n_inputs - 1)
         rows = raw.StridedSlice(raw.Shape(data), [0], [1], [1], shrink_axis_mask=1)
         return [grad_op(g, indices, ids, rows)] + [None] * (n_inputs - 1)
 
     return rule
 
 
-for _plain, _numbered, _grad in (
-    (SparseSegmentSum, SparseSegmentSumWithNumSegments, SparseSegmentSumGrad),
-    (SparseSegmentMean, SparseSegmentMeanWithNumSegments, SparseSegmentMeanGrad),
-    (SparseSegmentSqrtN, SparseSegmentSqrtNWithNumSegments, SparseSegmentSqrtNGrad),
+for _plain, _numbered, _grad, _how in (
+    (SparseSegmentSum, SparseSegmentSumWithNumSegments, SparseSegmentSumGrad, "sum"),
+    (SparseSegmentMean, SparseSegmentMeanWithNumSegments, SparseSegmentMeanGrad, "mean"),
+    (SparseSegmentSqrtN, SparseSegmentSqrtNWithNumSegments, SparseSegmentSqrtNGrad, "sqrtn"),
 ):
-    _plain.gradient(_sparse_gradient(_grad, 3))
-    _numbered.gradient(_sparse_gradient(_grad, 4))
+    _plain.gradient(_sparse_gradient(_grad, 3, _how))
+    _numbered.gradient(_sparse_gradient(_grad, 4, _how))
