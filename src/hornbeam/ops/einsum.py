@@ -134,11 +134,11 @@ def _by_input(g: Tensor, x: Tensor, term: str, out: str, others: list[tuple[str,
         for k, label in enumerate(wanted):
             if label not in available:
                 grad = raw.ExpandDims(grad, k if "*" not in wanted[:k] else -(len(wanted) - k))
-        if _unique(term) != term:
+        whole = x if _unique(term) == term else Einsum([x], equation=f"{term}->{_unique(term)}")
+        known = whole._shape is not None and None not in whole._shape
+        grad = raw.BroadcastTo(grad, np.array(whole._shape, np.int32) if known else raw.Shape(whole))
+        if whole is not x:
             grad = Einsum([grad], equation=f"{_unique(term)}->{term}")
-        grad = raw.BroadcastTo(
-            grad, raw.Shape(x) if x._shape is None or None in x._shape else np.array(x._shape, np.int32)
-        )
         return grad
     if _DOTS in term:
         return unbroadcast(grad, x)
