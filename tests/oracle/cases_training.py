@@ -316,6 +316,41 @@ def constraints_are_applied_after_the_update(tf):
 
 
 @program("value")
+def whoever_waits_for_a_write_sees_it(tf):
+    """The snapshot of a reference variable shares the variable's memory in TensorFlow."""
+    out = []
+
+    def after(op, then):
+        with tf.control_dependencies([op]):
+            return then()
+
+    for build in (
+        lambda w: after(tf.train.GradientDescentOptimizer(1.0).minimize(w * w / 4), lambda: w + 0.0),
+        lambda w: after(w.assign([9.0, 9.0]), lambda: w * 2.0),
+        lambda w: after(w.assign_add([1.0, 1.0]), lambda: tf.identity(w)),
+        lambda w: after(w.assign_add(w * 1.0), lambda: after(w.assign_add(w * 1.0), lambda: w + 0.0)),
+        lambda w: (lambda before: [before, after(w.assign_add(before * 0 + 1), lambda: w + 0.0)])(w * 1.0),
+        lambda w: after(w.assign([5.0, 5.0]), lambda: tf.cond(w[0] > 4.0, lambda: w + 1.0, lambda: w - 1.0)),
+        lambda w: after(w.assign([5.0, 5.0]), lambda: tf.as_string(w)),
+    ):
+        with tf.Graph().as_default():
+            y = build(tf.Variable([1.0, 2.0], name="w"))
+            with tf.Session() as sess:
+                sess.run(tf.global_variables_initializer())
+                out.append([sess.run(y) for _ in range(3)])
+    with tf.Graph().as_default():
+        w = tf.Variable([1.0], name="w")
+        ema = tf.train.ExponentialMovingAverage(0.5)
+        op = after(tf.train.GradientDescentOptimizer(1.0).minimize(w), lambda: ema.apply([w]))
+        with tf.Session() as sess:
+            sess.run(tf.global_variables_initializer())
+            for _ in range(2):
+                sess.run(op)
+            out.append(sess.run([w, ema.average(w)]))
+    return out
+
+
+@program("value")
 def raw_training_ops(tf):
     """Rules that no optimizer of TensorFlow 1 uses as they are."""
     f = np.float32
@@ -596,7 +631,8 @@ def compare(ours, theirs, where="", rtol=1e-6):
         a = np.asarray(ours)
         assert a.shape == theirs.shape, where
         if theirs.dtype.kind in "OSU":
-            assert [bytes(v) for v in a.reshape(-1)] == [v.encode() for v in theirs.reshape(-1).tolist()], where
+            text = [v if isinstance(v, bytes) else v.encode() for v in theirs.reshape(-1).tolist()]
+            assert [bytes(v) for v in a.reshape(-1)] == text, where
             return
         np.testing.assert_allclose(
             a.astype("float64"), theirs.astype("float64"), rtol=rtol, atol=rtol / 10, err_msg=where

@@ -16,7 +16,7 @@ from hornbeam.core.lazy import jax, jnp
 from hornbeam.core.state import ResourceRef, VarRef
 from hornbeam.ops import xp as xp_module
 from hornbeam.runtime.context import Context, State, x64
-from hornbeam.runtime.refs import VARIABLES, Touched, function_ops, functions_of, reachable, static_ref
+from hornbeam.runtime.refs import VARIABLES, Touched, function_ops, functions_of, late_reads, reachable, static_ref
 from hornbeam.runtime.steps import Cut, Step, _no_kernel, run_steps
 
 warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
@@ -72,7 +72,7 @@ class Segment:
     @property
     def steps(self) -> list[Step]:
         if self._steps is None:
-            self._steps = [Step(o) for o in self.ops if o.type not in _NO_STEP]
+            self._steps = [Step(o, self.plan.late.get(o)) for o in self.ops if o.type not in _NO_STEP]
             for s in self._steps:
                 if s.op.spec.host and not s.functional and s.op not in self.plan.host:
                     s.use_bounded()
@@ -115,6 +115,10 @@ class DeviceSegment(Segment):
         if self._touched is None:
             t = Touched()
             t.add(self.ops, self.plan.ref_args, self.plan.scope)
+            for o in self.ops:
+                for r in self.plan.late.get(o, {}).values():
+                    if (ref := static_ref(r, self.plan.ref_args)) is not None:
+                        t.refs[ref.key] = ref
             written = sorted(t.written) + list(dict.fromkeys(t.rng))
             read = sorted(set(t.refs) - t.written) + list(dict.fromkeys(t.rng_keys))
             self._touched = written, read
@@ -285,6 +289,7 @@ class Plan:
             if o.type in VARIABLES:
                 continue
             self.ops.append(o)
+        self.late = late_reads(self.ops, self.ref_args)
         wanted = set(self.fetches)
         self.host = {o for o in self.ops if is_host(o, wanted)}
         self.segments: list[Segment] = self._partition(self.ops, set())
@@ -346,7 +351,7 @@ class Plan:
                 if o.type in ("ReadVariableOp", "Identity") and o._inputs and (ref := static_ref(o._inputs[0], self.ref_args)) is not None:
                     if writers.get(ref.key, never) >= target and not any(t in self.fetches for t in o._outputs):
                         level[o] = target
-                elif not o.spec.stateful and not functions_of(o) and not any(t._dtype._is_ref_dtype for t in o._inputs):
+                elif o not in self.late and not o.spec.stateful and not functions_of(o) and not any(t._dtype._is_ref_dtype for t in o._inputs):
                     level[o] = target
             for t in o._inputs:
                 last = level[o] - 1 if (o, t) in barriers else level[o]
@@ -364,8 +369,9 @@ class Plan:
             for o in seg.ops:
                 if o.type == "Const":
                     continue
-                for t in o._inputs:
-                    if (t not in made or t in self.feeds) and t not in self.base:
+                late = self.late.get(o, {})
+                for i, t in enumerate(o._inputs):
+                    if (t not in made or t in self.feeds) and t not in self.base and i not in late:
                         used[t] = None
             seg.inputs = list(used)
             needed.update(used)

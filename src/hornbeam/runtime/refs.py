@@ -182,6 +182,44 @@ class Touched:
                     self.written.add(ref.key)
 
 
+def late_reads(ops: Iterable[Operation], args: dict[Tensor, Any]) -> dict[Operation, dict[int, Tensor]]:
+    """Input index → reference to read instead, for nodes that use `v/read` but wait for a write to `v`.
+
+    In TensorFlow the Identity of a reference shares the variable's memory: whoever runs after a write sees what was written,
+    however early the Identity ran. `ops` must be in the order they run.
+    """
+    ops = list(ops)
+    readers = {
+        o: ref.key
+        for o in ops
+        if o.type == "Identity" and o._inputs[0]._dtype._is_ref_dtype and (ref := static_ref(o._inputs[0], args)) is not None
+    }
+    late: dict[Operation, dict[int, Tensor]] = {}
+    if not readers:
+        return late
+    bits = {key: 1 << i for i, key in enumerate(dict.fromkeys(readers.values()))}
+    written: dict[Operation, int] = {}  # the variables that a node, or any node it waits for, writes
+    for o in ops:
+        mask = 0
+        for t in o._inputs:
+            mask |= written.get(t._op, 0)
+        for c in o._control_inputs:
+            mask |= written.get(c, 0)
+        if mask:
+            for i, t in enumerate(o._inputs):
+                key = readers.get(t._op)
+                if key is not None and mask & bits[key]:
+                    late.setdefault(o, {})[i] = t._op._inputs[0]
+        if o.spec.stateful or functions_of(o):
+            touched = Touched()
+            touched.add([o], args)
+            for key in touched.written:
+                mask |= bits.get(key, 0)
+        if mask:
+            written[o] = mask
+    return late
+
+
 def _declared_ref(op: Operation, i: int) -> bool:
     for a in op.spec.inputs:
         n = op._attrs[a.number_attr] if a.number_attr else len(op._attrs[a.type_list_attr]) if a.type_list_attr else 1

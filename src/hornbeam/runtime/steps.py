@@ -30,10 +30,10 @@ class Step:
 
     __slots__ = ("op", "kernel", "inputs", "deref", "grouped", "attrs", "outputs", "functional", "takes_ctx", "bounded")
 
-    def __init__(self, op: Operation) -> None:
+    def __init__(self, op: Operation, late: dict[int, Tensor] | None = None) -> None:
         spec = op.spec
         self.op = op
-        self.inputs = op._inputs
+        self.inputs = op._inputs if late is None else [late.get(i, t) for i, t in enumerate(op._inputs)]
         self.outputs = op._outputs
         self.functional = bool(functions_of(op))
         self.bounded = False
@@ -51,6 +51,8 @@ class Step:
         self.deref = tuple(
             i for i, t in enumerate(op._inputs) if t._dtype._is_ref_dtype and not wants_ref[i]
         ) if not self.functional and not spec.raw_refs else ()  # fmt: skip
+        if late is not None:
+            self.deref += tuple(late)
 
     def use_bounded(self) -> None:
         """Takes the kernel with static output bounds in place of the host one (Unique in sparse updates)."""

@@ -46,7 +46,7 @@ def to_jax(
         names[key] = ref.name
     for key in touched.rng_keys:
         state.random_key(key)
-    steps = [Step(o) for o in plan.ops if o.type not in _NO_STEP]
+    steps = [Step(o, plan.late.get(o)) for o in plan.ops if o.type not in _NO_STEP]
 
     def function(params: Mapping[str, Any], *feed_values: Any) -> list[Any]:
         if len(feed_values) != len(feed_tensors):
