@@ -12,13 +12,10 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hornbeam.core import dtypes
 from hornbeam.core.dtypes import DType
-
-if TYPE_CHECKING:
-    from hornbeam.core.graph import Operation
 
 _MISSING = object()
 _KINDS = {"string", "int", "float", "bool", "type", "shape", "tensor", "func"}
@@ -131,7 +128,7 @@ class OpSpec:
         return self._kernel_attrs
 
     # declaration -------------------------------------------------------------------------------------------------------
-    def gradient(self, fn: Callable[[Operation, Any], Any]) -> Callable[..., Any]:
+    def gradient(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Decorator: `fn(op, *grads)` returns one gradient (Tensor, IndexedSlices or None) per input."""
         self.gradient_fn = fn
         self.has_gradient = True
@@ -214,7 +211,9 @@ def get(name: str) -> OpSpec:
         from hornbeam.core import errors
 
         raise errors.NotFoundError(
-            None, None, f"Op type not registered '{name}' in Hornbeam ('hornbeam coverage --ops' lists what is registered)."
+            None,
+            None,
+            f"Op type not registered '{name}' in Hornbeam ('hornbeam coverage --ops' lists what is registered).",
         )
     return spec
 

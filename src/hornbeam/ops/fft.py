@@ -40,7 +40,7 @@ def transform_size(t: Tensor, rank: int) -> Any:
     """The number of points of the transform: an int if known, else an int32 tensor."""
     s = t._shape
     if s is not None and None not in s[-rank:]:
-        return int(np.prod(s[-rank:], dtype=np.int64))
+        return int(np.prod(s[-rank:], dtype=np.int64))  # type: ignore[arg-type]
     return raw.Prod(raw.StridedSlice(raw.Shape(t), [-rank], [0], [1], end_mask=1), [0])
 
 

@@ -61,7 +61,7 @@ def _(op, g):
     "b_is_sparse: bool = false; Ta: {float, bfloat16} = float; Tb: {float, bfloat16} = float", shape=shapes.matmul)  # fmt: skip
 def SparseMatMul(a, b, transpose_a, transpose_b):
     """A dense product: the sparsity attributes are hints to TensorFlow's CPU kernel only."""
-    return MatMul.kernel(a.astype(np.float32), b.astype(np.float32), transpose_a, transpose_b)
+    return MatMul.kernel(a.astype(np.float32), b.astype(np.float32), transpose_a, transpose_b)  # type: ignore[misc]
 
 
 @SparseMatMul.gradient
@@ -441,7 +441,7 @@ def _old_eigh_shape(c: InferenceContext) -> list[Shape]:
 @op("SelfAdjointEig(input: T) -> (output: T); T: {double, float, half}", shape=_old_eigh_shape)
 def SelfAdjointEig(input):
     """Eigenvalues in the first row, eigenvectors below."""
-    e, v = SelfAdjointEigV2.kernel(input, True)
+    e, v = SelfAdjointEigV2.kernel(input, True)  # type: ignore[misc]
     return jnp.concatenate([e[..., None, :], v], axis=-2)
 
 

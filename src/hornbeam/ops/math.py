@@ -200,8 +200,8 @@ ADDV2 = (
     "{bfloat16, half, float, double, uint8, uint16, uint32, uint64, int8, int16, int32, int64, complex64, complex128}"
 )
 Add = binary("Add", ADD, _add, numpy=True)
-AddV2 = binary("AddV2", ADDV2, _add, numpy=True, aggregate=True)
-Sub = binary("Sub", ARITHMETIC, lambda x, y: xp.subtract(x, y), numpy=True)
+AddV2: OpSpec = binary("AddV2", ADDV2, _add, numpy=True, aggregate=True)
+Sub: OpSpec = binary("Sub", ARITHMETIC, lambda x, y: xp.subtract(x, y), numpy=True)
 
 Add.gradient(lambda op, g: unbroadcast_pair(op, g, g))
 AddV2.gradient(lambda op, g: unbroadcast_pair(op, g, g))
@@ -235,7 +235,7 @@ AddN.gradient(lambda op, g: [g] * len(op.inputs))
 AccumulateNV2.gradient(lambda op, g: [g] * len(op.inputs))
 
 # --- products -------------------------------------------------------------------------------------------------------------------------
-Mul = binary("Mul", ARITHMETIC, lambda x, y: xp.multiply(x, y), numpy=True)
+Mul: OpSpec = binary("Mul", ARITHMETIC, lambda x, y: xp.multiply(x, y), numpy=True)
 MulNoNan = binary("MulNoNan", FLOAT_COMPLEX, lambda x, y: xp.where(y == 0, scalar(0, x), x * y))
 
 
@@ -309,7 +309,7 @@ def _truncate_mod(x, y):
 
 _FLOOR_MOD = "{int8, int16, int32, int64, uint8, uint16, uint32, uint64, bfloat16, half, float, double}"
 Div = binary("Div", ARITHMETIC, _divide, numpy=True)
-RealDiv = binary("RealDiv", ARITHMETIC, _divide, numpy=True)
+RealDiv: OpSpec = binary("RealDiv", ARITHMETIC, _divide, numpy=True)
 DivNoNan = binary(
     "DivNoNan", FLOAT_COMPLEX, lambda x, y: xp.where(y == 0, scalar(0, x), x / xp.where(y == 0, scalar(1, y), y))
 )

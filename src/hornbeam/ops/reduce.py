@@ -420,7 +420,7 @@ def Range(start, limit, delta, Tidx):
             np.concatenate([first.reshape(1), np.broadcast_to(step, n)]).astype(Tidx.np), dtype=Tidx.np
         )[:n]
     start, limit, delta = static(start), static(limit), static(delta)
-    return Range.kernel(start, limit, delta, Tidx)
+    return Range.kernel(start, limit, delta, Tidx)  # type: ignore[misc]
 
 
 def _linspace_shape(c: InferenceContext) -> list[Shape]:
