@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -185,17 +186,19 @@ class DeviceSegment(Segment):
 
     def _compiled(self, baked: dict[Tensor, Any]) -> Callable[..., Any]:
         if not baked:
-            if self._fn is None:
-                self._fn = jax.jit(self._traced({}), donate_argnums=(0,))
-            return self._fn  # type: ignore[no-any-return]
+            fn = self._fn
+            if fn is None:
+                fn = self._fn = jax.jit(self._traced({}), donate_argnums=(0,))
+            return fn  # type: ignore[no-any-return]
         key = tuple((v.dtype.str, v.shape, v.tobytes()) for v in baked.values())
-        fn = self._variants.get(key)
-        if fn is None:
-            fn = self._variants[key] = jax.jit(self._traced(baked), donate_argnums=(0,))
-            while len(self._variants) > _STATIC_VARIANTS:
-                self._variants.popitem(last=False)
-        else:
-            self._variants.move_to_end(key)
+        with self.plan.lock:
+            fn = self._variants.get(key)
+            if fn is None:
+                fn = self._variants[key] = jax.jit(self._traced(baked), donate_argnums=(0,))
+                while len(self._variants) > _STATIC_VARIANTS:
+                    self._variants.popitem(last=False)
+            else:
+                self._variants.move_to_end(key)
         return fn  # type: ignore[no-any-return]
 
     def _traced(self, baked: dict[Tensor, Any]) -> Callable[..., Any]:
@@ -268,6 +271,8 @@ class Plan:
         self.scope = scope
         self.ref_args = ref_args or {}
         self.timer: Any = None
+        self.lock = threading.Lock()  # over the segments, which several threads may find to need a cut
+        self.cuts = 0
         fed = set(feeds) | set(self.ref_args)
         if ops is None:
             ops = reachable([*(t._op for t in fetches if t not in fed), *targets], fed)
@@ -305,7 +310,7 @@ class Plan:
             for t in o._inputs:
                 d = t._op
                 dl = level.get(d)
-                if dl is None or t in self.base:
+                if dl is None or t in self.base and not t._dtype._is_ref_dtype:  # a known reference, but its write comes first
                     continue
                 if (d in host and not mine) or (not mine and (o, t) in barriers):
                     dl += 1
@@ -392,7 +397,7 @@ class Plan:
         new = self._partition(seg.ops, barriers)
         if len(new) == 1 and isinstance(new[0], DeviceSegment):
             raise errors.InternalError(None, cut.op, f"Node '{cut.op.name}' needs a value that cannot be computed before it.")
-        self.segments[index : index + 1] = new
+        self.segments = [*self.segments[:index], *new, *self.segments[index + 1 :]]  # runs under way keep their list
         self._link()
         if cut.tensor is not None:
             for s in new:
@@ -405,14 +410,22 @@ class Plan:
         env = dict(self.base)
         env.update(zip(self.feeds, feed_values, strict=True))
         i = 0
-        while i < len(self.segments):
-            seg = self.segments[i]
+        with self.lock:
+            segments, cuts = self.segments, self.cuts
+        while i < len(segments):
+            seg = segments[i]
             try:
                 seg.run(env, self.state)
             except Cut as cut:
                 if isinstance(seg, HostSegment):
                     raise errors.InternalError(None, cut.op, f"Node '{cut.op.name}' asks on the host for a value it has.") from cut
-                self._split(i, cut)
+                with self.lock:
+                    if self.cuts == cuts:  # else another thread has cut meanwhile, perhaps here: look again first
+                        self._split(i, cut)
+                        self.cuts += 1
+                    done = {o for s in segments[:i] for o in s.ops}
+                    segments, cuts = self.segments, self.cuts
+                i = next((k for k, s in enumerate(segments) if any(o not in done for o in s.ops)), len(segments))
                 continue
             i += 1
         return [self._fetched(t, env) for t in self.fetches]
