@@ -192,7 +192,9 @@ for _spec in (Floor, Ceil, Rint, Round):
 
 # --- sums ----------------------------------------------------------------------------------------------------------------------------
 def _add(x, y):
-    return x + y if x.dtype == object else xp.add(x, y)
+    if not hasattr(x, "ndim") or not hasattr(y, "ndim") or x.dtype == object:
+        return x + y  # strings, and the flows of TensorArrays, which add up as lists
+    return xp.add(x, y)
 
 
 ADD = "{bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, complex128, string}"
