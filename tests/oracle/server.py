@@ -37,8 +37,9 @@ def _shape(t: Any) -> Any:
     return None if t.shape.rank is None else [d.value for d in t.shape.dims]
 
 
-def _dense(v: Any) -> Any:
-    return v
+def _array(v: Any) -> Any:
+    """A fetched value as an array; strings as objects, since NumPy's own would lose zero bytes at the end."""
+    return np.array(v, object) if isinstance(v, bytes) else np.asarray(v)
 
 
 def run(graph: bytes, fetches: list[str], feeds: dict[str, Any], shapes: list[str] = ()) -> Any:
@@ -46,7 +47,7 @@ def run(graph: bytes, fetches: list[str], feeds: dict[str, Any], shapes: list[st
     g = _import(graph)
     static = {n: _shape(g.get_tensor_by_name(n)) for n in (shapes or fetches)}
     with _session(g) as sess:
-        return {"values": [np.asarray(v) for v in sess.run(list(fetches), feeds)], "shapes": static}
+        return {"values": [_array(v) for v in sess.run(list(fetches), feeds)], "shapes": static}
 
 
 def gradients(
@@ -64,7 +65,7 @@ def gradients(
     values = iter(values)
     return {
         "grads": [None if d is None else np.asarray(next(values)) for d in grads],
-        "values": [np.asarray(f) for f in forwards],
+        "values": [_array(f) for f in forwards],
         "shapes": {f: _shape(tensor(f)) for f in forward},
     }
 

@@ -358,13 +358,7 @@ def strided_slice(
     }  # fmt: skip
     out = raw.StridedSlice(input_, begin, end, strides, **masks, name=name)
     if var is not None:
-
-        def assign(value: Any, name: str | None = None) -> Any:
-            return var._strided_slice_assign(
-                begin=begin, end=end, strides=strides, value=value, name=name or f"{out.op.name}_assign", **masks
-            )
-
-        out._extra = {**(out._extra or {}), "assign": assign}
+        out._extra = {**(out._extra or {}), "variable": var}  # what gives the slice its `assign`
     return out
 
 

@@ -429,7 +429,7 @@ __tf_exports__ = {
     "SparseTensor": "hornbeam.core.sparse_tensor:SparseTensor", "SparseTensorValue": "hornbeam.core.sparse_tensor:SparseTensorValue",
     "sparse.SparseTensor": "hornbeam.core.sparse_tensor:SparseTensor",
     "convert_to_tensor_or_sparse_tensor": "hornbeam.core.sparse_tensor:convert_to_tensor_or_sparse_tensor",
-    "sparse.from_dense": "from_dense", "contrib.layers.dense_to_sparse": "from_dense", "sparse.eye": "sparse_eye", "sparse.expand_dims": "sparse_expand_dims",
+    "sparse.from_dense": "from_dense", "sparse.eye": "sparse_eye", "sparse.expand_dims": "sparse_expand_dims",
     "sparse.to_dense": "sparse_tensor_to_dense", "sparse_tensor_to_dense": "sparse_tensor_to_dense", "sparse_to_dense": "sparse_to_dense",
     "sparse.to_indicator": "sparse_to_indicator", "sparse_to_indicator": "sparse_to_indicator",
     "sparse.matmul": "sparse_tensor_dense_matmul", "sparse.sparse_dense_matmul": "sparse_tensor_dense_matmul",

@@ -334,6 +334,10 @@ def _evaluate(tensor: Tensor) -> np.ndarray[Any, Any] | None:
     if kind == "Rank":
         shape = op.inputs[0]._shape
         return None if shape is None else np.array(len(shape), np.int32)
+    if kind == "StridedSlice" and op.inputs[0]._shape is not None and len(op.inputs[0]._shape) == 1 and tensor.dtype.is_integer:
+        part = _partial_slice(op, 0)  # elements of a shape that is known in part
+        if part is not None and None not in part:
+            return np.array(part[0] if op._attrs["shrink_axis_mask"] & 1 else part, tensor.dtype.np)
     spec = op.spec
     if not spec.numpy or spec.stateful or spec.host or not op.inputs or spec.kernel is None:
         return None

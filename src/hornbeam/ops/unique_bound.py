@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hornbeam.core import dtypes
+from hornbeam.core.constant import constant_value
 from hornbeam.core.graph import Operation, Tensor
 
 # what may be done with padded rows: op type -> which inputs may be padded
@@ -32,20 +33,24 @@ def safe_on_device(op: Operation) -> bool:
     y, idx = op.outputs
     if y.dtype.base_dtype not in (dtypes.int32, dtypes.int64):
         return False
-    return _Walk(idx).rows(y)
+    walk = _Walk(idx)
+    return walk.rows(y) and all(("rows", t) in walk.seen for t in walk.indices)
 
 
 class _Walk:
-    """Follows padded tensors; `idx` points only at exact rows."""
+    """Follows padded tensors; what it finds unsafe makes it answer False."""
 
     def __init__(self, idx: Tensor) -> None:
         self.exact = {
             idx
         }  # numbers of exact rows; those of a second Unique number padded rows too, which end in a row of their own
         self.seen: set[Any] = set()
+        self.indices: list[
+            Tensor
+        ] = []  # what has to be padded too: where padded rows are written, and what numbers them
 
     def rows(self, t: Tensor) -> bool:
-        """May the rows of `t` beyond the exact ones exist? They are never added up, counted or shown."""
+        """May `t` have rows beyond the exact ones? They are never added up, counted or shown."""
         if ("rows", t) in self.seen:
             return True
         self.seen.add(("rows", t))
@@ -55,7 +60,7 @@ class _Walk:
         at = [i for i, x in enumerate(o.inputs) if x is t]
         kind = o.type
         if kind in ("Shape", "Size"):
-            return self.size(o.outputs[0])
+            return self.size(o.outputs[0], kind == "Shape")
         if kind in _ROWWISE:
             return self.rows(o.outputs[0])
         if kind in _GATHERS:
@@ -67,13 +72,12 @@ class _Walk:
         if kind == "Reshape":
             return at == [0] and self.rows(o.outputs[0])
         if kind in _UPDATES:
-            return set(at) <= set(_UPDATES[kind][1]) and o.inputs[_UPDATES[kind][0]] in self._padded_tensors()
+            self.indices.append(o.inputs[_UPDATES[kind][0]])
+            return set(at) <= set(_UPDATES[kind][1])
         if kind.startswith(_SPARSE_APPLY):
             names = [a.name for a in o.spec.inputs]
-            return (
-                all(names[i] in ("grad", "indices") for i in at)
-                and o.inputs[names.index("indices")] in self._padded_tensors()
-            )
+            self.indices.append(o.inputs[names.index("indices")])
+            return all(names[i] in ("grad", "indices") for i in at)
         if kind == "Unique":
             self.exact.add(o.outputs[1])
             return at == [0] and self.rows(o.outputs[0])
@@ -81,22 +85,24 @@ class _Walk:
             return at == [0] and self._exact(o.inputs[1]) and self.rows(o.outputs[0])
         return False
 
-    def _padded_tensors(self) -> set[Tensor]:
-        return {t for k, t in self.seen if k == "rows"}
-
     def _exact(self, indices: Tensor) -> bool:
         while indices.op.type in ("Identity", "Reshape", "Cast"):
             indices = indices.op.inputs[0]
-        return indices in self.exact
+        if indices in self.exact:
+            return True
+        if indices.op.type == "Unique" and indices.value_index == 1:  # of padded rows too, as it must turn out
+            self.indices.append(indices.op.inputs[0])
+            return True
+        return False
 
-    def size(self, t: Tensor) -> bool:
-        """A size or shape derived from padded rows: it may only size what is itself padded."""
+    def size(self, t: Tensor, shape: bool) -> bool:
+        """A size or (`shape`) a whole shape of padded rows: its first number may only size what is itself padded."""
         if ("size", t) in self.seen:
             return True
         self.seen.add(("size", t))
-        return all(self._size_use(t, o) for o in t.consumers())
+        return all(self._size_use(t, o, shape) for o in t.consumers())
 
-    def _size_use(self, t: Tensor, o: Operation) -> bool:
+    def _size_use(self, t: Tensor, o: Operation, shape: bool) -> bool:
         at = [i for i, x in enumerate(o.inputs) if x is t]
         kind = o.type
         if kind == "UnsortedSegmentSum":
@@ -105,6 +111,15 @@ class _Walk:
             return at == [3] and self.rows(o.outputs[0])
         if kind == "Reshape" and at == [1]:
             return self.rows(o.outputs[0])
+        if kind == "StridedSlice" and shape and at == [0] and _skips_first(o):
+            return True
         if kind in _SIZES:
-            return self.size(o.outputs[0])
+            return self.size(o.outputs[0], shape and kind in ("Cast", "Identity"))
         return False
+
+
+def _skips_first(o: Operation) -> bool:
+    """`shape[1:]` and the like: the other dimensions are exact."""
+    begin = constant_value(o.inputs[1])
+    masks = [o._attrs[m] for m in ("begin_mask", "ellipsis_mask", "new_axis_mask")]
+    return begin is not None and begin.size == 1 and int(begin[0]) >= 1 and not any(masks)
