@@ -72,6 +72,7 @@ class _Branch:
         outer = get_default_graph()
         self.label = label
         self.graph = FuncGraph(unique_function_name(outer, prefix), outer)
+        self.graph._extra["branch"] = True
         summaries = outer.get_collection_ref(GraphKeys.SUMMARIES)
         before = len(summaries)
         with self.graph.as_default():

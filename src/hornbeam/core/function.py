@@ -69,7 +69,7 @@ class FuncGraph(Graph):
         old, self._name_stack = self._name_stack, ""
         inner = self.add_argument(tensor.dtype, tensor._shape, tensor.op.name.split("/")[-1])
         self._name_stack = old
-        inner._extra = tensor._extra
+        inner._extra = handle_extra(tensor)
         self.captures[tensor] = inner
         if outer_tensor is not tensor:
             self.captures[outer_tensor] = inner
@@ -92,6 +92,13 @@ class FuncGraph(Graph):
     def _outer_control_input(self, op: Operation) -> None:
         if op not in self.outer_control_inputs:
             self.outer_control_inputs.append(op)
+
+
+def handle_extra(tensor: Tensor) -> dict[str, Any] | None:
+    """What is known of a tensor beyond dtype and shape; of a variable's handle its shape and dtype."""
+    if tensor.op.type == "VarHandleOp":
+        return {"handle_shape": tensor.op._attrs["shape"], "handle_dtype": tensor.op._attrs["dtype"], **(tensor._extra or {})}
+    return tensor._extra
 
 
 def _small(tensor: Tensor) -> bool:

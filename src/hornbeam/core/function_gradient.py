@@ -9,7 +9,7 @@ import numpy as np
 
 from hornbeam.core import dtypes
 from hornbeam.core.constant import const_node, constant_value
-from hornbeam.core.function import FuncGraph, Function, unique_function_name
+from hornbeam.core.function import FuncGraph, Function, handle_extra, unique_function_name
 from hornbeam.core.functional import (
     add_branches, add_call, append_outputs, make_function, replace_function, unused_argument,
 )  # fmt: skip
@@ -62,7 +62,7 @@ class GradientGraph(FuncGraph):
             inner = self.capture_forward(tensor)
         else:
             inner = self._at_root(lambda: self.add_argument(tensor.dtype, tensor._shape, tensor.op.name.split("/")[-1]))
-            inner._extra = tensor._extra
+            inner._extra = handle_extra(tensor)
             self.from_outside.append((tensor, inner))
         self.captures[tensor] = inner
         return inner
@@ -70,7 +70,7 @@ class GradientGraph(FuncGraph):
     def capture_forward(self, tensor: Tensor) -> Tensor:
         """The argument for a tensor of the forward body."""
         inner = self._at_root(lambda: self.add_argument(tensor.dtype, tensor._shape, tensor.op.name.split("/")[-1]))
-        inner._extra = tensor._extra
+        inner._extra = handle_extra(tensor)
         self._external.append((tensor, inner))
         return inner
 
@@ -95,9 +95,9 @@ def zeros_for(t: Tensor) -> Tensor:
 
 def handle_data(t: Tensor) -> tuple[Shape, dtypes.DType]:
     """(shape, dtype) of the variable behind a handle."""
-    extra = t._extra or {}
-    if "handle_shape" in extra:
-        return extra["handle_shape"], extra.get("handle_dtype", dtypes.float32)
+    extra = handle_extra(t) or {}
+    if "handle_dtype" in extra:
+        return extra.get("handle_shape"), extra["handle_dtype"]
     op = t.op
     while op.type != "VarHandleOp" and op.inputs:
         op = op.inputs[0].op

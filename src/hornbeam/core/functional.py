@@ -7,7 +7,7 @@ from typing import Any
 
 from hornbeam.core import dtypes
 from hornbeam.core.dtypes import DType
-from hornbeam.core.function import FuncGraph, Function, unique_function_name
+from hornbeam.core.function import FuncGraph, Function, handle_extra, unique_function_name
 from hornbeam.core.graph import Graph, Operation, Tensor, get_default_graph
 from hornbeam.core.registry import get
 from hornbeam.core.tensor_shape import Shape
@@ -73,7 +73,7 @@ def unused_argument(g: FuncGraph, like: Tensor) -> Tensor:
     with g.as_default():
         a = g.add_argument(like.dtype, like._shape, "unused")
     g.inputs.pop()
-    a._extra = like._extra
+    a._extra = handle_extra(like)
     return a
 
 
@@ -140,7 +140,7 @@ def add_while(
     op = _add(op_type, inputs, attrs, shapes, name, outer_control([cond, body]))
     for t, i in zip(op.outputs, inputs, strict=True):
         if t.dtype.base_dtype is dtypes.resource:
-            t._extra = i._extra
+            t._extra = handle_extra(i)
     return op
 
 
@@ -158,7 +158,7 @@ def append_outputs(op: Operation, tensors: Sequence[Tensor]) -> list[Tensor]:
     for like in tensors:
         t = Tensor(op, len(op._outputs), like.dtype.base_dtype)
         t._shape = like._shape
-        t._extra = like._extra
+        t._extra = handle_extra(like)
         op._outputs.append(t)
         new.append(t)
     key = "T" if op.type.endswith("While") else "Tout"
@@ -166,6 +166,7 @@ def append_outputs(op: Operation, tensors: Sequence[Tensor]) -> list[Tensor]:
     if op._attrs.get("output_shapes"):
         op._attrs["output_shapes"] = [*op._attrs["output_shapes"], *(t._shape for t in tensors)]
     op.graph._version += 1
+    op.graph._edits += 1
     return new
 
 
@@ -176,3 +177,4 @@ def append_inputs(op: Operation, tensors: Sequence[Tensor]) -> None:
     if not op.type.endswith("While"):
         op._attrs["Tin"] = [*op._attrs["Tin"], *base_types(tensors)]
     op.graph._version += 1
+    op.graph._edits += 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from hornbeam.core import dtypes
 from hornbeam.core.constant import constant_value
-from hornbeam.core.function import FuncGraph, Function, unique_function_name
+from hornbeam.core.function import FuncGraph, Function, handle_extra, unique_function_name
 from hornbeam.core.function_gradient import GradientGraph, _body, dense, handle_data
 from hornbeam.core.functional import add_while, append_inputs, append_outputs, replace_function, unused_argument
 from hornbeam.core.gradients import gradients_between, is_trainable, needed_inputs
@@ -117,7 +117,7 @@ class _BackwardBody(GradientGraph):
 
     def pass_unchanged(self, outer: Tensor) -> Tensor:
         inner = self._at_root(lambda: self.add_argument(outer.dtype, outer._shape, outer.op.name.split("/")[-1]))
-        inner._extra = outer._extra
+        inner._extra = handle_extra(outer)
         self.passed.append((outer, inner))
         return inner
 

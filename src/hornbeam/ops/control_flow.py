@@ -88,20 +88,30 @@ no_gradient("FakeParam")
 
 
 # --- assertions and printing -----------------------------------------------------------------------------------------------------
+def _in_loop(op: Any) -> bool:
+    """Is a node part of a loop's body (or of a loaded function, which may be one)? Branches built here are not."""
+    graph = op.graph
+    while graph.building_function:
+        if not graph._extra.get("branch"):
+            return True
+        graph = graph.outer_graph
+    return False
+
+
 @op("Assert(condition: bool, data: T) -> (); T: list(type) >= 1; summarize: int = 3", shape=lambda c: [], stateful=True, host=True,
-    device_if=lambda op: op.graph.building_function)  # fmt: skip
+    device_if=_in_loop)  # fmt: skip
 def Assert(condition, data, summarize, ctx):
     if not np.all(condition):
         raise ctx.fail("assertion failed: " + " ".join(f"[{summary(d, summarize)}]" for d in data))
 
 
-def _assert_in_body(condition: Any, data: list[Any], summarize: int, ctx: Any) -> None:
-    """In a compiled body an assertion can only be checked when its condition is known; XLA drops the others, as TensorFlow's does."""
+def _assert_in_loop(condition: Any, data: list[Any], summarize: int, ctx: Any) -> None:
+    """In a compiled loop an assertion can only be checked when its condition is known; XLA drops the others, as TensorFlow's does."""
     if known(condition) and not np.all(condition):
         raise ctx.fail("assertion failed: " + " ".join(f"[{summary(d, summarize) if known(d) else '?'}]" for d in data))
 
 
-Assert.bounded_kernel = _assert_in_body  # type: ignore[attr-defined]
+Assert.bounded_kernel = _assert_in_loop  # type: ignore[attr-defined]
 
 
 @op("Print(input: T, data: U) -> (output: T); T: type; U: list(type) >= 0; message: string = ''; first_n: int = -1; summarize: int = 3",
