@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import inspect
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -348,11 +349,23 @@ def _initial_value(
     )
 
 
-def _parameters(fn: Any) -> list[inspect.Parameter]:
+def _parameters(fn: Any) -> tuple[inspect.Parameter, ...]:
+    """The parameters a caller of `fn` may give; looked up once for all objects of a class (initializers are many)."""
+    if inspect.isroutine(fn) or inspect.isclass(fn) or isinstance(fn, functools.partial):
+        return _signature(fn)
+    return _signature_of_calls(type(fn))
+
+
+@functools.lru_cache(256)
+def _signature_of_calls(cls: type) -> tuple[inspect.Parameter, ...]:
+    return _signature(cls.__call__)[1:]
+
+
+def _signature(fn: Any) -> tuple[inspect.Parameter, ...]:
     try:
-        return list(inspect.signature(fn).parameters.values())
+        return tuple(inspect.signature(fn).parameters.values())
     except (TypeError, ValueError):  # a builtin tells nothing
-        return []
+        return ()
 
 
 def _has_parameter(fn: Any, name: str) -> bool:

@@ -195,9 +195,9 @@ class _ScopeStore(threading.local):
         self.variable_scopes_count[scope_name] = self.variable_scopes_count.get(scope_name, 0) + 1
 
     def close_variable_subscopes(self, scope_name: str) -> None:
-        for k in self.variable_scopes_count:
-            if not scope_name or k.startswith(scope_name + "/"):
-                self.variable_scopes_count[k] = 0
+        prefix = scope_name + "/" if scope_name else ""
+        for k in [k for k in self.variable_scopes_count if k.startswith(prefix)]:
+            del self.variable_scopes_count[k]
 
     def variable_scope_count(self, scope_name: str) -> int:
         return self.variable_scopes_count.get(scope_name, 0)

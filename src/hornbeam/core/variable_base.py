@@ -448,21 +448,20 @@ def device_of(tensor: Tensor) -> Any:
     return device(tensor.device) if tensor.device else contextlib.nullcontext()
 
 
+def _variable_of(op: Operation) -> Variable | None:
+    for key in (GraphKeys.GLOBAL_VARIABLES, GraphKeys.LOCAL_VARIABLES):
+        for v in op.graph._collections.get(key, ()):
+            if isinstance(v, Variable) and v.op is op:
+                return v
+    return None
+
+
 def without_uninitialized(name: str, value: Tensor) -> Tensor:
     """`value` with each variable that it reads replaced by that variable's `initialized_value`.
 
     One `global_variables_initializer` run may then initialize variables that depend on each other. Nodes that change are
     copied as `<node>_<name>`, TensorFlow's naming.
     """
-    graph = value.graph
-    by_name = {
-        v.op.name: v
-        for k in (GraphKeys.LOCAL_VARIABLES, GraphKeys.GLOBAL_VARIABLES)
-        for v in graph._collections.get(k, ())
-        if isinstance(v, Variable)
-    }
-    if not by_name:
-        return value
     done: dict[Operation, Operation] = {}
 
     def safe(op: Operation) -> Operation:
@@ -472,7 +471,7 @@ def without_uninitialized(name: str, value: Tensor) -> Tensor:
         if op.type in ("IsVariableInitialized", "VarIsInitializedOp", "ReadVariableOp", "If", "StatelessIf"):
             return op
         if op.type in ("Variable", "VariableV2", "VarHandleOp"):
-            v = by_name.get(op.name)
+            v = _variable_of(op)
             if v is not None:
                 done[op] = v.initialized_value().op
         else:
