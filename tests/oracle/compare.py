@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ import hornbeam as tf
 from hornbeam.core import dtypes
 from hornbeam.core.gradients import gradients
 from hornbeam.core.registry import raw
+from hornbeam.runtime import plan
 
 from . import wire
 from .cases import Case, K, case, resolve
@@ -162,10 +164,17 @@ def add_grad_ys(b: Built, c: Case, values: list[Any], prefix: str = "") -> None:
 
 
 def run_here(graph: Any, fetches: Sequence[Any], feeds: dict[str, Any]) -> list[Any]:
-    with tf.Session(graph=graph) as session:
-        return [
-            np.array(v, object) if isinstance(v, bytes) else np.asarray(v) for v in session.run(list(fetches), feeds)
-        ]
+    """The fetches, compiled; and where a first run is interpreted with NumPy, that must give the same."""
+    fetches = list(fetches)
+    with mock.patch.object(plan, "_INTERPRET_RUNS", 0), tf.Session(graph=graph) as session:
+        compiled = [np.asarray(v) for v in session.run(fetches, feeds)]
+    specs = [o.spec for o in graph.get_operations() if o.type not in ("Placeholder", "Const")]
+    if all(s.numpy and not s.stateful and not s.host for s in specs):
+        with tf.Session(graph=graph) as session:
+            interpreted = [np.asarray(v) for v in session.run(fetches, feeds)]
+        for name, a, b in zip(fetches, interpreted, compiled, strict=True):
+            assert_same(a, b, f"{name} interpreted against compiled", rtol=1e-4, atol=1e-5)
+    return compiled
 
 
 def gradients_here(b: Built) -> list[Any]:
