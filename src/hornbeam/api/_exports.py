@@ -1291,8 +1291,20 @@ EXPORTS: dict[str, dict[str, str]] = {
     "python.framework.ops": {
         "register_proto_function": "hornbeam.api.meta_graph:register_proto_function",
     },
+    "python.ops.resource_variable_ops": {
+        "ResourceVariable": "hornbeam.core.variables:ResourceVariable",
+        "is_resource_variable": "hornbeam.core.variables:is_resource_variable",
+    },
+    "python.ops.variables": {
+        "PartitionedVariable": "hornbeam.core.variables:PartitionedVariable",
+        "RefVariable": "hornbeam.core.variables:RefVariable",
+        "VariableV1": "hornbeam.core.variables:Variable",
+    },
     "python.platform.tf_logging": {
         "get_logger": "hornbeam.api.platform:get_logger",
+    },
+    "python.training.optimizer": {
+        "_deduplicate_indexed_slices": "hornbeam.api.optimizers.base:_deduplicate_indexed_slices",
     },
     "python.training.saver": {
         "BaseSaverBuilder": "hornbeam.api.saver:BaseSaverBuilder",

@@ -21,6 +21,7 @@ from hornbeam.core.graph import (
     get_default_graph,
     name_scope,
 )
+from hornbeam.core.variables import Variable
 
 
 def no_regularizer(_: Any) -> None:
@@ -465,6 +466,11 @@ def get_local_variable(
         validate_shape=validate_shape, use_resource=use_resource, custom_getter=custom_getter, constraint=constraint,
         synchronization=synchronization, aggregation=aggregation,
     )  # fmt: skip
+
+
+def variable(initial_value: Any = None, **kwargs: Any) -> Any:
+    """`tf.Variable(initial_value, …)` under the name that `tensorflow.python.ops.variable_scope` gives it."""
+    return Variable(initial_value, **kwargs)
 
 
 __tf_exports__ = {

@@ -223,3 +223,9 @@ __tf_exports__ |= {
     "initializers.local_variables": "local_variables_initializer",
     "initializers.variables": "variables_initializer",
 }
+_PYTHON = {
+    "ops.resource_variable_ops": "ResourceVariable is_resource_variable",
+    "ops.variables": "RefVariable PartitionedVariable",
+}
+__tf_exports__ |= {f"python.{m}.{n}": f"hornbeam.core.variables:{n}" for m, names in _PYTHON.items() for n in names.split()}
+__tf_exports__["python.ops.variables.VariableV1"] = "hornbeam.core.variables:Variable"

@@ -317,4 +317,7 @@ def _one(dtype: Any) -> Tensor:
     return constant(1, dtype)
 
 
-__tf_exports__ = {"train.Optimizer": "Optimizer"}
+__tf_exports__ = {
+    "train.Optimizer": "Optimizer",
+    "python.training.optimizer._deduplicate_indexed_slices": "_deduplicate_indexed_slices",
+}
