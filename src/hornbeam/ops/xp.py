@@ -5,6 +5,7 @@ Large known operands go to JAX all the same: folding them would only move them i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +54,20 @@ def _all_known(values: Any) -> bool:
     return True
 
 
-_INTERPRETING = [0]
+class _Depth(threading.local):
+    """How many interpretations are under way in this thread, as `depth[0]`."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def __getitem__(self, _: int) -> int:
+        return self.n
+
+    def __setitem__(self, _: int, n: int) -> None:
+        self.n = n
+
+
+_INTERPRETING = _Depth()
 
 
 def interpreting() -> bool:

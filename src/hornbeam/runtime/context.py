@@ -151,6 +151,13 @@ class Context:
 
         return run_function(function, args, self.state)
 
+    def bind(self, function: Any, captured: list[Any]) -> Any:
+        """A library function with the values of its captured tensors, to be called many times from host code (tf.data)."""
+        from hornbeam.runtime.host_function import HostFunction
+        from hornbeam.runtime.refs import resolve_function
+
+        return HostFunction(resolve_function(self.op, function), captured, self.state)
+
     # errors -------------------------------------------------------------------------------------------------------------------
     def error(self, cls: type[errors.OpError], message: str) -> errors.OpError:
         return cls(None, self.op, f"{message}\n\t [[node {self.node} (op: {self.op.type})]]")
