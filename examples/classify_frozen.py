@@ -59,7 +59,7 @@ def draw(images, labels, predicted, confidence, scalars, accuracy, path):
     axes = figure.add_subplot(grid[:, 9:])
     steps, values = scalars["loss"]
     axes.plot(steps, values, color=QUIET, linewidth=1)
-    axes.text(steps[len(steps) // 3], values[len(steps) // 3] + 0.12, "training loss", color=QUIET, fontsize=9)
+    axes.text(steps[len(steps) // 3], values[len(steps) // 3] + 0.3, "training loss", color=QUIET, fontsize=9)
     steps, values = scalars["test_accuracy"]
     axes.plot(steps, values, color=ACCENT, linewidth=2, marker="o", markersize=4)
     axes.text(steps[-1], values[-1] - 0.09, "held-out accuracy", color=ACCENT, fontsize=9, ha="right")

@@ -18,13 +18,21 @@ def install(legacy: bool = True) -> None:
     Args:
       legacy: also restore what NumPy, SciPy and the standard library removed since (see `hornbeam.compat.legacy`).
     """
-    from hornbeam.compat import finder
+    from hornbeam.compat import finder, hooks
     from hornbeam.compat import legacy as legacy_names
 
     finder.install()
     if legacy:
         legacy_names.install()
     _carry_to_children(legacy)
+    hooks.after_import("jax", _quiet)
+
+
+def _quiet(jax: Any) -> None:
+    """The program knows nothing of JAX: its notes on missing accelerators stay out of the program's own log (tf.app.run's is INFO)."""
+    import logging
+
+    logging.getLogger("jax").setLevel(logging.WARNING)
 
 
 def _carry_to_children(legacy: bool) -> None:
