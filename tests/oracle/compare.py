@@ -163,15 +163,20 @@ def add_grad_ys(b: Built, c: Case, values: list[Any], prefix: str = "") -> None:
             b.grad_ys.append(p.name)
 
 
+def _array(v: Any) -> Any:
+    """A fetched value as an array; a string as an object, since NumPy's own strings lose zero bytes at the end."""
+    return np.array(v, object) if isinstance(v, bytes) else np.asarray(v)
+
+
 def run_here(graph: Any, fetches: Sequence[Any], feeds: dict[str, Any]) -> list[Any]:
     """The fetches, compiled; and where a first run is interpreted with NumPy, that must give the same."""
     fetches = list(fetches)
     with mock.patch.object(plan, "_INTERPRET_RUNS", 0), tf.Session(graph=graph) as session:
-        compiled = [np.asarray(v) for v in session.run(fetches, feeds)]
+        compiled = [_array(v) for v in session.run(fetches, feeds)]
     specs = [o.spec for o in graph.get_operations() if o.type not in ("Placeholder", "Const")]
     if all(s.numpy and not s.stateful and not s.host for s in specs):
         with tf.Session(graph=graph) as session:
-            interpreted = [np.asarray(v) for v in session.run(fetches, feeds)]
+            interpreted = [_array(v) for v in session.run(fetches, feeds)]
         for name, a, b in zip(fetches, interpreted, compiled, strict=True):
             assert_same(a, b, f"{name} interpreted against compiled", rtol=1e-4, atol=1e-5)
     return compiled
