@@ -84,6 +84,42 @@ class _Loop:
         append_outputs(op, body_args)
         self.refresh()
 
+    def distinct(self, t: Tensor) -> bool:
+        """Is an index another one every turn: a counter, plus or minus something that stays?"""
+        t = _through(t)
+        k = self.index.get(t)
+        if k is not None:
+            return self.counts(k) is not None
+        if t.op.type in ("Add", "AddV2", "Sub"):
+            a, b = t.op.inputs
+            return self.distinct(a) and self.stays(b) or self.stays(a) and self.distinct(b)
+        return False
+
+    def stays(self, t: Tensor) -> bool:
+        t = _through(t)
+        k = self.index.get(t)
+        if k is not None:
+            return self.invariant[k]
+        return constant_value(t) is not None or t.op.type in ("Add", "AddV2", "Sub") and all(self.stays(i) for i in t.op.inputs)
+
+    def written_once(self, k: int) -> Operation | None:
+        """The one operation that uses list variable k, if it writes another element every turn."""
+        argument = self.body.inputs[k]
+        if argument.dtype.base_dtype is not dtypes.variant or self.op.inputs[k].op.type != "TensorListReserve":
+            return None
+        write = _through(self.body.outputs[k]).op
+        if write.type != "TensorListSetItem" or write.inputs[0] is not argument or len(argument._consumers) != 1:
+            return None
+        return write if self.distinct(write.inputs[1]) and write.outputs[0]._consumers in ([], [self.body.outputs[k].op]) else None
+
+    def only_read(self, k: int) -> list[Operation] | None:
+        """The operations that read elements of a list which the loop only reads."""
+        argument = self.body.inputs[k]
+        if argument.dtype.base_dtype is not dtypes.variant or not self.invariant[k] or self.body.outputs[k] is not argument:
+            return None
+        reads = list(dict.fromkeys(argument._consumers))
+        return reads if all(r.type == "TensorListGetItem" for r in reads) else None
+
     def depends(self, k: int) -> set[int]:
         """Variables whose value after a turn depends differentiably on variable k before it."""
         reached: set[Operation] = set()
@@ -206,13 +242,30 @@ def while_gradient(op: Operation, *grads: Any) -> list[Any]:
     if not active:
         return nothing + [None] * (len(op.inputs) - len(nothing))
     graph = _BackwardBody(loop)
+    writes = {k: w for k in active if grads[k] is not None and (w := loop.written_once(k)) is not None}
+    active = [k for k in active if k not in writes]
+    reads = {k: r for k in active if (r := loop.only_read(k)) is not None}
     given = [_start(op, k, grads[k]) for k in active]
     with graph.as_default():
         turn, limit, total = (graph.add_argument(dtypes.int32, (), n) for n in ("grad_counter", "maximum_iterations", "total"))
         args = [graph.add_argument(g.dtype, g._shape, f"grad_{k}") for g, k in zip(given, active, strict=True)]
-        found = gradients_between([loop.body.outputs[k] for k in active], [loop.body.inputs[k] for k in active], args)
+        carried = [(k, a) for k, a in zip(active, args, strict=True) if k not in reads]
+        ys, dys = [loop.body.outputs[k] for k, _ in carried], [a for _, a in carried]
+        for k, write in writes.items():  # what a turn wrote is at its place in the gradient list, which need not be carried
+            ys.append(write.inputs[2])
+            dys.append(_element(graph.pass_unchanged(grads[k]), write.inputs[1], write.inputs[2]))
+        xs = [loop.body.inputs[k] for k, _ in carried]
+        elements = [r.outputs[0] for rs in reads.values() for r in rs]
+        found = gradients_between(ys, xs + elements, dys)
+        by_variable = dict(zip((k for k, _ in carried), found, strict=False))
+        by_element = dict(zip(elements, found[len(xs) :], strict=True))
         outputs = [raw.AddV2(turn, np.int32(1)), limit, total]
-        for a, g in zip(args, found, strict=True):
+        for k, a in zip(active, args, strict=True):
+            if k in reads:
+                fresh = grads[k] is None and len(reads[k]) == 1 and loop.distinct(reads[k][0].inputs[1])
+                outputs.append(_with_elements(a, reads[k], by_element, fresh))
+                continue
+            g = by_variable[k]
             outputs.append(raw.Identity(raw.ZerosLike(a) if g is None else dense(g)))
             outputs[-1]._shape = a._shape
     known = op._extra["kept"] if op._extra and "kept" in op._extra else {}
@@ -239,6 +292,28 @@ def while_gradient(op: Operation, *grads: Any) -> list[Any]:
     for i, k in enumerate(active):
         result[k] = raw.Identity(node.outputs[3 + i])
     return result
+
+
+def _element(array: Tensor, index: Tensor, like: Tensor) -> Tensor:
+    shape = np.array(-1 if like._shape is None else [-1 if d is None else d for d in like._shape], np.int32)
+    if like._shape is None or None in like._shape:
+        shape = raw.Shape(like)  # type: ignore[assignment]
+    item: Tensor = raw.TensorListGetItem(array, index, shape, element_dtype=like.dtype.base_dtype)
+    item._shape = like._shape
+    return item
+
+
+def _with_elements(array: Tensor, reads: Sequence[Operation], grads: dict[Tensor, Any], fresh: bool) -> Tensor:
+    """The gradient list with a turn's elements added in place; `fresh`: nothing can be there yet."""
+    for r in reads:
+        g = grads[r.outputs[0]]
+        if g is None:
+            continue
+        index, item = r.inputs[1], dense(g)
+        if not fresh:
+            item = raw.AddV2(_element(array, index, item), item)
+        array = raw.TensorListSetItem(array, index, item)
+    return array
 
 
 def _active(loop: _Loop, needed: Sequence[bool], grads: Sequence[Any]) -> list[int]:
