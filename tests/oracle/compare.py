@@ -178,7 +178,9 @@ def run_here(graph: Any, fetches: Sequence[Any], feeds: dict[str, Any]) -> list[
         with tf.Session(graph=graph) as session:
             interpreted = [_array(v) for v in session.run(fetches, feeds)]
         for name, a, b in zip(fetches, interpreted, compiled, strict=True):
-            assert_same(a, b, f"{name} interpreted against compiled", rtol=1e-4, atol=1e-5)
+            half = b.dtype.itemsize == 2  # XLA keeps more digits inside a fusion
+            tolerance = {} if half else {"rtol": 1e-4, "atol": 1e-5}
+            assert_same(a, b, f"{name} interpreted against compiled", **tolerance)
     return compiled
 
 

@@ -37,17 +37,12 @@ def _shape(t: Any) -> Any:
     return None if t.shape.rank is None else [d.value for d in t.shape.dims]
 
 
-def _array(v: Any) -> Any:
-    """A fetched value as an array; strings as objects, since NumPy's own would lose zero bytes at the end."""
-    return np.array(v, object) if isinstance(v, bytes) else np.asarray(v)
-
-
 def run(graph: bytes, fetches: list[str], feeds: dict[str, Any], shapes: list[str] = ()) -> Any:
     """Values of the fetched tensors and the static shapes of `shapes`."""
     g = _import(graph)
     static = {n: _shape(g.get_tensor_by_name(n)) for n in (shapes or fetches)}
     with _session(g) as sess:
-        return {"values": [_array(v) for v in sess.run(list(fetches), feeds)], "shapes": static}
+        return {"values": [wire.as_array(v) for v in sess.run(list(fetches), feeds)], "shapes": static}
 
 
 def gradients(
@@ -64,8 +59,8 @@ def gradients(
         values, forwards = sess.run([wanted, [tensor(f) for f in forward]], feeds)
     values = iter(values)
     return {
-        "grads": [None if d is None else np.asarray(next(values)) for d in grads],
-        "values": [_array(f) for f in forwards],
+        "grads": [None if d is None else wire.as_array(next(values)) for d in grads],
+        "values": [wire.as_array(f) for f in forwards],
         "shapes": {f: _shape(tensor(f)) for f in forward},
     }
 

@@ -39,6 +39,15 @@ def unpack(value: Any) -> Any:
     return value
 
 
+def as_array(value: Any) -> np.ndarray[Any, Any]:
+    """What `Session.run` returned as an array; a scalar string as an object array, which keeps trailing zero bytes."""
+    if isinstance(value, (bytes, str)):
+        out = np.empty((), object)
+        out[()] = value
+        return out
+    return np.asarray(value)
+
+
 def np_dtype(name: str) -> Any:
     try:
         return np.dtype(name)
