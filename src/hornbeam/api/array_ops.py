@@ -447,7 +447,7 @@ def meshgrid(*args: Any, **kwargs: Any) -> list[Tensor]:
             vectors[1] = raw.Reshape(vectors[1], [-1, 1] + [1] * (n - 2))
             sizes[0], sizes[1] = sizes[1], sizes[0]
         factor = ones(raw.Pack(sizes), base)
-        return [raw.Mul(x, factor) for x in vectors]
+        return [raw.Mul(x, factor, name="mul") for x in vectors]
 
 
 def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, name: str | None = None) -> Tensor:
@@ -467,7 +467,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
         if maxlen._shape is not None and maxlen._shape != ():
             raise ValueError("maxlen must be scalar for sequence_mask")
         row = raw.Range(np.array(0, maxlen.dtype.np), maxlen, np.array(1, maxlen.dtype.np))
-        result = raw.Less(row, cast(raw.ExpandDims(lengths, -1), maxlen.dtype))
+        result = raw.Less(row, raw.Cast(raw.ExpandDims(lengths, -1), DstT=maxlen.dtype.base_dtype))
         return (
             result
             if dtype is None or result.dtype.base_dtype == dtypes.as_dtype(dtype).base_dtype
@@ -494,7 +494,7 @@ def verify_tensor_all_finite(
         with t.graph.colocate_with(t):
             check = raw.CheckNumerics(t, message=msg)
         with t.graph.control_dependencies([check]):
-            return raw.Identity(t)
+            return raw.Identity(t, name="control_dependency")
 
 
 def add_check_numerics_ops() -> Any:

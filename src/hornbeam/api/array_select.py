@@ -217,8 +217,8 @@ def _sort(values: Any, axis: int, direction: str, indices: bool) -> Tensor:
     if values.dtype.is_integer:
         # -1 - x mirrors signed integers without overflow; unsigned ones are mirrored at their maximum
         edge = np.array(values.dtype.max if values.dtype.is_unsigned else -1, values.dtype.np)
-        out = _descending(raw.Sub(edge, values), axis, indices)
-        return out if indices else raw.Sub(edge, out)
+        out = _descending(raw.Sub(edge, values, name="sub"), axis, indices)
+        return out if indices else raw.Sub(edge, out, name="sub")
     out = _descending(raw.Neg(values), axis, indices)
     return out if indices else raw.Neg(out)
 
@@ -236,8 +236,8 @@ def _descending(values: Tensor, axis: int, indices: bool) -> Tensor:
         a_t = raw.FloorMod(raw.AddV2(n_t, axis), n_t) if axis < 0 else axis
         last = raw.Sub(n_t, 1)
         swap = raw.ConcatV2([raw.Range(0, a_t, 1), [last], raw.Range(raw.AddV2(a_t, 1), last, 1), [a_t]], 0)
-    top = raw.TopKV2(raw.Transpose(values, swap), k)[int(indices)]
-    return raw.Transpose(top, swap)
+    top = raw.TopKV2(raw.Transpose(values, swap, name="transpose"), k)[int(indices)]
+    return raw.Transpose(top, swap, name="transpose")
 
 
 # --- diagonals ---

@@ -132,8 +132,8 @@ def sparse_merge(
             columns.append(raw.ExpandDims(cast(ids.values, dtypes.int64), 1))
             dims.append(raw.Reshape(cast(convert_to_tensor(size), dtypes.int64), [1]))
         lead = ids_list[0].indices[:, :-1]
-        indices = raw.ConcatV2([lead, *columns], 1)
-        shape = raw.ConcatV2([ids_list[0].dense_shape[:-1], *dims], 0)
+        indices = raw.ConcatV2([lead, *columns], 1, name="concat")
+        shape = raw.ConcatV2([ids_list[0].dense_shape[:-1], *dims], 0, name="concat")
         out = SparseTensor(indices, sp_values.values, shape)
         return out if already_sorted else sparse_reorder(out)
 
@@ -167,9 +167,9 @@ def sparse_tensor_dense_matmul(
         product = sparse_tensor_dense_matmul(b, sp_a, adjoint_a=not adjoint_b, adjoint_b=not adjoint_a)
         return raw.ConjugateTranspose(product, [1, 0]) if product.dtype.is_complex else raw.Transpose(product, [1, 0])
     sp_a = _sparse(sp_a)
-    with name_scope(name, "SparseTensorDenseMatMul", [*_parts(sp_a), b]) as scope:
+    with name_scope(name, "SparseTensorDenseMatMul", [*_parts(sp_a), b]):
         b = convert_to_tensor(b, sp_a.dtype.base_dtype if not isinstance(b, Tensor) else None, name="b")
-        return raw.SparseTensorDenseMatMul(*_parts(sp_a), b, adjoint_a=adjoint_a, adjoint_b=adjoint_b, name=scope)
+        return raw.SparseTensorDenseMatMul(*_parts(sp_a), b, adjoint_a=adjoint_a, adjoint_b=adjoint_b)
 
 
 def sparse_maximum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTensor:
@@ -219,6 +219,9 @@ def sparse_reshape(sp_input: Any, shape: Any, name: str | None = None) -> Sparse
             if known.count(None) == 1 and given is not None and None not in given:
                 rest = int(np.prod([d for d in known if d is not None], dtype=np.int64))
                 known[known.index(None)] = int(np.prod(given, dtype=np.int64)) // max(rest, 1)
+            full = None not in known and given is not None and None not in given
+            if full and np.prod(known, dtype=np.int64) != np.prod(given, dtype=np.int64):  # type: ignore[arg-type]
+                raise ValueError(f"Cannot reshape a sparse tensor of shape {list(given)} to shape {known}")  # type: ignore[arg-type]
             out._static_shape = tuple(known)
         return out
 
@@ -238,8 +241,8 @@ def sparse_expand_dims(sp_input: Any, axis: Any = None, name: str | None = None)
     a = a + rank + 1 if a < 0 else a
     with name_scope(name, "expand_dims", [sp]):
         column = raw.ZerosLike(sp.indices[:, :1])
-        indices = raw.ConcatV2([sp.indices[:, :a], column, sp.indices[:, a:]], 1)
-        dims = raw.ConcatV2([sp.dense_shape[:a], np.array([1], np.int64), sp.dense_shape[a:]], 0)
+        indices = raw.ConcatV2([sp.indices[:, :a], column, sp.indices[:, a:]], 1, name="concat")
+        dims = raw.ConcatV2([sp.dense_shape[:a], np.array([1], np.int64), sp.dense_shape[a:]], 0, name="concat")
         return SparseTensor(indices, sp.values, dims)
 
 
@@ -281,7 +284,7 @@ def sparse_concat(
         a = axis % rank if rank is not None else axis
         if a < 0:
             raise ValueError("sparse_concat with expand_nonconcat_dims needs a known rank for a negative axis")
-        shapes = [raw.ConcatV2([largest[:a], s[a : a + 1], largest[a + 1 :]], 0) for s in shapes]
+        shapes = [raw.ConcatV2([largest[:a], s[a : a + 1], largest[a + 1 :]], 0, name="concat") for s in shapes]
     out = raw.SparseConcat([p.indices for p in parts], [p.values for p in parts], shapes, concat_dim=axis, name=name)
     return SparseTensor(*out)
 
@@ -313,7 +316,8 @@ def sparse_retain(sp_input: Any, to_retain: Any) -> SparseTensor:
     sp = _sparse(sp_input)
     keep = convert_to_tensor(to_retain)
     where = raw.Reshape(raw.Where(keep), [-1])
-    return SparseTensor(raw.GatherV2(sp.indices, where, 0), raw.GatherV2(sp.values, where, 0), sp.dense_shape)
+    indices, values = raw.GatherV2(sp.indices, where, 0), raw.GatherV2(sp.values, where, 0)
+    return SparseTensor(indices, values, raw.Identity(sp.dense_shape))
 
 
 def sparse_reset_shape(sp_input: Any, new_shape: Any = None) -> SparseTensor:

@@ -462,7 +462,7 @@ def Pack(values, axis):
 
 @Pack.gradient
 def _(op, grad):
-    return raw.Unpack(dense(grad), num=op._attrs["N"], axis=op._attrs["axis"])
+    return raw.Unpack(dense(grad), num=op._attrs["N"], axis=op._attrs["axis"], name="unstack")
 
 
 def _unpack_shape(c: InferenceContext) -> list[Shape]:
@@ -488,7 +488,7 @@ def Unpack(value, num, axis):
 
 @Unpack.gradient
 def _(op, *grads):
-    return [raw.Pack([dense(g) for g in grads], axis=op._attrs["axis"])]
+    return [raw.Pack([dense(g) for g in grads], axis=op._attrs["axis"], name="stack")]
 
 
 def _concat_shape(values: list[Shape], axis: Any, c: InferenceContext) -> Shape:

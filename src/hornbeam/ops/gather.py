@@ -115,7 +115,7 @@ def GatherV2(params, indices, axis, batch_dims):
 def _rows_gradient(params: Any, indices: Any, grad: Any) -> IndexedSlices:
     shape = raw.Cast(shape_of(params, dtypes.int64), DstT=dtypes.int32)
     count = raw.ExpandDims(size_of(indices), 0)
-    values = raw.Reshape(dense(grad), raw.ConcatV2([count, shape[1:]], 0))
+    values = raw.Reshape(dense(grad), raw.ConcatV2([count, shape[1:]], 0, name="concat"))
     return IndexedSlices(values, raw.Reshape(indices, count), shape)
 
 
@@ -146,16 +146,16 @@ def _(op, grad):
         axis = int(axis)
     shape = raw.Cast(shape_of(params, dtypes.int64), DstT=dtypes.int32)
     outer, inner = shape[:axis], shape[axis:][1:]
-    values_shape = raw.ConcatV2([outer, [-1], inner], 0)
+    values_shape = raw.ConcatV2([outer, [-1], inner], 0, name="concat")
     n, n_outer = size_of(values_shape), size_of(outer)
     before, between = raw.Range(0, batch, 1), raw.Range(batch, n_outer, 1)
     after = raw.Range(raw.AddV2(n_outer, 1), n, 1)
-    forth = raw.ConcatV2([before, raw.Reshape(n_outer, [1]), between, after], 0)
-    values = raw.Transpose(raw.Reshape(dense(grad), values_shape), forth)
+    forth = raw.ConcatV2([before, raw.Reshape(n_outer, [1]), between, after], 0, name="concat")
+    values = raw.Transpose(raw.Reshape(dense(grad), values_shape), forth, name="transpose")
     moved_shape = raw.GatherV2(shape, forth, 0)
     summed = _batch_gather_gradient(moved_shape, values, indices, batch, shape[axis])
-    back = raw.ConcatV2([before, raw.AddV2(between, 1), [batch], after], 0)
-    return [raw.Transpose(summed, back), None, None]
+    back = raw.ConcatV2([before, raw.AddV2(between, 1), [batch], after], 0, name="concat")
+    return [raw.Transpose(summed, back, name="transpose"), None, None]
 
 
 def _batch_gather_gradient(params_shape: Any, values: Any, indices: Any, batch: int, rows: Any) -> Any:
@@ -163,12 +163,12 @@ def _batch_gather_gradient(params_shape: Any, values: Any, indices: Any, batch: 
     if batch:
         shape = shape_of(values)
         outer, inner = shape[:batch], shape[batch:][1:]
-        flat = raw.ConcatV2([[-1], inner], 0)
+        flat = raw.ConcatV2([[-1], inner], 0, name="concat")
         rows = raw.Mul(rows, raw.Prod(outer, [0]))
         indices = _batch_indices(params_shape, indices, batch)
         values = raw.Reshape(values, flat)
     summed = raw.UnsortedSegmentSum(values, raw.Reshape(indices, count), rows)
-    return raw.Reshape(summed, raw.ConcatV2([outer, flat], 0)) if batch else summed
+    return raw.Reshape(summed, raw.ConcatV2([outer, flat], 0, name="concat")) if batch else summed
 
 
 def _batch_indices(params_shape: Any, indices: Any, batch: int) -> Any:
@@ -184,7 +184,9 @@ def _batch_indices(params_shape: Any, indices: Any, batch: int) -> Any:
         if isinstance(rank, int):
             shape: Any = [1] * d + [-1] + [1] * (rank - d - 1)
         else:
-            shape = raw.ConcatV2([[1] * d + [-1], raw.Fill(raw.Reshape(raw.Sub(rank, d + 1), [1]), 1)], 0)
+            shape = raw.ConcatV2(
+                [[1] * d + [-1], raw.Fill(raw.Reshape(raw.Sub(rank, d + 1), [1]), 1)], 0, name="concat"
+            )
         indices = raw.AddV2(indices, raw.Reshape(offsets, shape))
     return indices
 

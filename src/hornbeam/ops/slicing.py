@@ -382,8 +382,6 @@ def _slice_shape(c: InferenceContext) -> list[Shape]:
                 raise c.fail(f"Negative dimension size caused by subtracting {b} from {d}")
         elif n is not None and n < -1:
             raise c.fail(f"Expected size[{i}] >= -1, got {n}")
-        elif d is not None and n is not None and (b or 0) + n > d:
-            raise c.fail(f"Expected size[{i}] in [0, {d - (b or 0)}], but got {n}")
         out.append(n)
     return [tuple(out)]
 
@@ -437,11 +435,11 @@ def _(op, grad):
             raw.ZerosLike(x), begin, raw.AddV2(begin, size), raw.OnesLike(begin), dense(grad)
         )
         return [placed, None, None]
-    shape = raw.Pack([rank_of(x), 1])
+    shape = raw.Pack([rank_of(x), 1], name="stack")
     size = shape_of(op.outputs[0], begin.dtype)
     before = raw.Reshape(begin, shape)
-    after = raw.Reshape(raw.Sub(raw.Sub(shape_of(x, begin.dtype), size), begin), shape)
-    return [raw.Pad(dense(grad), raw.ConcatV2([before, after], 1)), None, None]
+    after = raw.Reshape(raw.Sub(raw.Sub(shape_of(x, begin.dtype), size, name="sub"), begin, name="sub"), shape)
+    return [raw.Pad(dense(grad), raw.ConcatV2([before, after], 1, name="concat")), None, None]
 
 
 # --- Split ---
@@ -493,7 +491,7 @@ def Split(split_dim, value, num_split):
 
 @Split.gradient
 def _(op, *grads):
-    return [None, raw.ConcatV2(list(grads), op.inputs[0]) if len(grads) > 1 else raw.Identity(grads[0])]
+    return [None, raw.ConcatV2(list(grads), op.inputs[0], name="concat") if len(grads) > 1 else raw.Identity(grads[0])]
 
 
 def _split_v_shape(c: InferenceContext) -> list[Shape]:
@@ -542,7 +540,11 @@ def SplitV(value, size_splits, split_dim, num_split):
 
 @SplitV.gradient
 def _(op, *grads):
-    return [raw.ConcatV2(list(grads), op.inputs[2]) if len(grads) > 1 else raw.Identity(grads[0]), None, None]
+    return [
+        raw.ConcatV2(list(grads), op.inputs[2], name="concat") if len(grads) > 1 else raw.Identity(grads[0]),
+        None,
+        None,
+    ]
 
 
 # --- Tile ---
@@ -577,9 +579,9 @@ def Tile(input, multiples):
 @Tile.gradient
 def _(op, grad):
     x, multiples = op.inputs
-    pairs = raw.Transpose(raw.Pack([multiples, shape_of(x, multiples.dtype)]), [1, 0])
+    pairs = raw.Transpose(raw.Pack([multiples, shape_of(x, multiples.dtype)], name="stack"), [1, 0], name="transpose")
     split = raw.Reshape(pairs, [-1])
-    total = raw.Sum(raw.Reshape(dense(grad), split), raw.Range(0, size_of(split), 2))
+    total = raw.Sum(raw.Reshape(dense(grad), split), raw.Range(0, size_of(split), 2, name="range"))
     total.set_shape(x._shape)
     return [total, None]
 
@@ -666,7 +668,7 @@ def PadV2(input, paddings, constant_values):
 
 def _pad_gradient(op: Any, grad: Any) -> list[Any]:
     x, paddings = op.inputs[:2]
-    before = raw.Slice(paddings, [0, 0], raw.Pack([rank_of(x), 1]))
+    before = raw.Slice(paddings, [0, 0], raw.Pack([rank_of(x), 1], name="stack"))
     begin = raw.Reshape(before, [-1])
     cut = raw.Slice(dense(grad), begin, shape_of(x, begin.dtype))
     return [cut] + [None] * (len(op.inputs) - 1)
