@@ -21,7 +21,8 @@ def fresh_graph() -> Any:
 
 def test_a_missing_feed_names_the_placeholder() -> None:
     x = tf.placeholder(tf.float32, [None, 3], name="inputs")
-    with tf.Session() as sess, pytest.raises(tf.errors.InvalidArgumentError, match=r"You must feed a value for placeholder tensor 'inputs' with dtype float and shape \[\?,3\]") as e:
+    said = r"You must feed a value for placeholder tensor 'inputs' with dtype float and shape \[\?,3\]"
+    with tf.Session() as sess, pytest.raises(tf.errors.InvalidArgumentError, match=said) as e:
         sess.run(x * 2.0)
     assert e.value.op.name == "inputs"
     assert e.value.node_def.op == "Placeholder"
@@ -31,7 +32,9 @@ def test_a_feed_of_another_shape_or_kind_is_refused_before_running() -> None:
     x = tf.placeholder(tf.float32, [None, 3], name="x")
     y = x + 1.0
     with tf.Session() as sess:
-        with pytest.raises(ValueError, match=r"Cannot feed value of shape \(2, 4\) for Tensor 'x:0', which has shape '\(\?, 3\)'"):
+        with pytest.raises(
+            ValueError, match=r"Cannot feed value of shape \(2, 4\) for Tensor 'x:0', which has shape '\(\?, 3\)'"
+        ):
             sess.run(y, {x: np.zeros([2, 4])})
         with pytest.raises(ValueError, match="Cannot feed str value"):
             sess.run(y, {x: "three"})
@@ -43,7 +46,10 @@ def test_a_feed_of_another_shape_or_kind_is_refused_before_running() -> None:
 
 def test_shapes_that_cannot_meet_are_refused_while_building_with_node_and_shapes() -> None:
     a, b = tf.zeros([2, 3]), tf.zeros([4, 5])
-    with pytest.raises(ValueError, match=r"Dimensions must be equal, but are 3 and 4 for 'product' \(op: 'MatMul'\) with input shapes: \[2,3\], \[4,5\]"):
+    with pytest.raises(
+        ValueError,
+        match=r"Dimensions must be equal, but are 3 and 4 for 'product' \(op: 'MatMul'\) with input shapes: \[2,3\], \[4,5\]",
+    ):
         tf.matmul(a, b, name="product")
     assert "product" not in [op.name for op in tf.get_default_graph().get_operations()]
 
@@ -72,7 +78,9 @@ def test_unknown_ops_are_listed_all_at_once() -> None:
     graph = tf.GraphDef()
     for name, op in (("a", "NoSuchOp"), ("b", "AnotherOne"), ("c", "NoSuchOp")):
         graph.node.add(name=name, op=op)
-    with pytest.raises(tf.errors.NotFoundError, match=r"'AnotherOne' \(1 node, e.g. 'b'\); 'NoSuchOp' \(2 nodes, e.g. 'a'\)"):
+    with pytest.raises(
+        tf.errors.NotFoundError, match=r"'AnotherOne' \(1 node, e.g. 'b'\); 'NoSuchOp' \(2 nodes, e.g. 'a'\)"
+    ):
         tf.import_graph_def(graph)
     with pytest.raises(tf.errors.NotFoundError, match="Op type not registered 'NoSuchOp'"):
         tf.get_default_graph().create_op("NoSuchOp", [], [tf.float32])
@@ -145,7 +153,10 @@ def test_a_checkpoint_without_a_tensor_says_which_and_leaves_variables_alone(tmp
 
 def test_a_variable_of_another_shape_or_dtype_is_refused(tmp_path: Path) -> None:
     _, _, path = saved(tmp_path)
-    for value, what in ((np.zeros([7], np.float32), "shapes of both tensors to match"), (np.zeros([1000], np.int32), "dtype")):
+    for value, what in (
+        (np.zeros([7], np.float32), "shapes of both tensors to match"),
+        (np.zeros([1000], np.int32), "dtype"),
+    ):
         with tf.Graph().as_default(), tf.Session() as sess:
             tf.get_variable("first", initializer=value)
             with pytest.raises(tf.errors.InvalidArgumentError, match=what):
@@ -154,11 +165,16 @@ def test_a_variable_of_another_shape_or_dtype_is_refused(tmp_path: Path) -> None
 
 def test_a_path_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     saver, _, _ = saved(tmp_path)
-    with tf.Session() as sess, pytest.raises(ValueError, match="The passed save_path is not a valid checkpoint: .*/nothing"):
+    with (
+        tf.Session() as sess,
+        pytest.raises(ValueError, match="The passed save_path is not a valid checkpoint: .*/nothing"),
+    ):
         saver.restore(sess, str(tmp_path / "nothing"))
 
 
-def test_a_full_disk_while_saving_keeps_the_previous_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_while_saving_keeps_the_previous_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saver, first, path = saved(tmp_path)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
     with tf.Session() as sess:

@@ -14,7 +14,11 @@ from tests.oracle.cases_control import PROGRAMS
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
 def test_gradients_are_those_of_finite_differences(name: str) -> None:
-    b = build(name, tf.float64, second=name in ("cond", "while_known_count", "while_with_cond", "cond_with_while", "scan_rows", "gru"))
+    b = build(
+        name,
+        tf.float64,
+        second=name in ("cond", "while_known_count", "while_with_cond", "cond_with_while", "scan_rows", "gru"),
+    )
     with tf.Session(graph=b.graph) as session:
         for op, given, value in b.assigns:
             session.run(op, {given: value})
@@ -22,19 +26,34 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
             feeds = b.feeds(p, n)
             grads = session.run([g for g in (b.first[0], b.first[1]) if g is not None], feeds)
             r = np.random.RandomState(3)
-            for x, g in zip([x for x, g in zip((b.x, b.w), b.first, strict=False) if g is not None], grads, strict=True):
+            for x, g in zip(
+                [x for x, g in zip((b.x, b.w), b.first, strict=False) if g is not None], grads, strict=True
+            ):
                 direction = r.randn(*feeds[x].shape)
-                moved = [session.run([b.loss, *[t for t in b.first[:1] if t is not None]], {**feeds, x: feeds[x] + s * 1e-6 * direction}) for s in (1, -1)]
+                moved = [
+                    session.run(
+                        [b.loss, *[t for t in b.first[:1] if t is not None]],
+                        {**feeds, x: feeds[x] + s * 1e-6 * direction},
+                    )
+                    for s in (1, -1)
+                ]
                 numeric = (moved[0][0] - moved[1][0]) / 2e-6
                 np.testing.assert_allclose(np.sum(g * direction), numeric, rtol=2e-5, atol=1e-7)
             if b.second:
                 direction = r.randn(4, 3)
                 second = session.run(b.second[0], feeds)
                 squares = [
-                    sum(float(np.sum(g**2)) for g in session.run([g for g in b.first if g is not None], {**feeds, b.x: feeds[b.x] + s * 1e-6 * direction}))
+                    sum(
+                        float(np.sum(g**2))
+                        for g in session.run(
+                            [g for g in b.first if g is not None], {**feeds, b.x: feeds[b.x] + s * 1e-6 * direction}
+                        )
+                    )
                     for s in (1, -1)
                 ]
-                np.testing.assert_allclose(np.sum(second * direction), (squares[0] - squares[1]) / 2e-6, rtol=2e-4, atol=1e-6)
+                np.testing.assert_allclose(
+                    np.sum(second * direction), (squares[0] - squares[1]) / 2e-6, rtol=2e-4, atol=1e-6
+                )
 
 
 def run(fetches: Any, feeds: Any = None) -> Any:
@@ -155,10 +174,14 @@ def test_case_takes_the_first_true_predicate_and_can_insist_on_one() -> None:
 
 def test_sparse_values_and_indexed_slices_travel_through_loops() -> None:
     s = tf.SparseTensor([[0, 1]], [2.0], [2, 2])
-    i, out = tf.while_loop(lambda i, s: i < 3, lambda i, s: (i + 1, tf.SparseTensor(s.indices, s.values * 2.0, s.dense_shape)), [0, s])
+    i, out = tf.while_loop(
+        lambda i, s: i < 3, lambda i, s: (i + 1, tf.SparseTensor(s.indices, s.values * 2.0, s.dense_shape)), [0, s]
+    )
     assert run([i, out.values])[1].tolist() == [16.0]
     slices = tf.IndexedSlices(tf.ones([1, 2]), tf.constant([3]))
-    _, got = tf.while_loop(lambda i, s: i < 2, lambda i, s: (i + 1, tf.IndexedSlices(s.values + 1.0, s.indices)), [0, slices])
+    _, got = tf.while_loop(
+        lambda i, s: i < 2, lambda i, s: (i + 1, tf.IndexedSlices(s.values + 1.0, s.indices)), [0, slices]
+    )
     assert run(got.values).tolist() == [[3.0, 3.0]]
 
 
@@ -178,7 +201,9 @@ def test_loops_without_a_gradient_on_the_way_still_run_after_gradients_were_adde
 
 
 def test_strings_in_a_loop_run_on_the_host() -> None:
-    _, s = tf.while_loop(lambda i, s: i < 3, lambda i, s: (i + 1, tf.string_join([s, tf.as_string(i)])), [0, tf.constant("x")])
+    _, s = tf.while_loop(
+        lambda i, s: i < 3, lambda i, s: (i + 1, tf.string_join([s, tf.as_string(i)])), [0, tf.constant("x")]
+    )
     assert run(s) == b"x012"
 
 

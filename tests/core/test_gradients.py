@@ -29,7 +29,13 @@ def test_names_are_tensorflows() -> None:
     (g,) = tf.gradients(y, x)
     names = {o.name for o in tf.get_default_graph().get_operations()}
     assert g.name == "gradients/AddN:0"
-    assert {"gradients/Shape", "gradients/grad_ys_0", "gradients/Fill", "gradients/y_grad/Mul", "gradients/s_grad/Cos"} <= names
+    assert {
+        "gradients/Shape",
+        "gradients/grad_ys_0",
+        "gradients/Fill",
+        "gradients/y_grad/Mul",
+        "gradients/s_grad/Cos",
+    } <= names
     assert tf.gradients(y, x, name="again")[0].name.startswith("again/")
 
 
@@ -37,7 +43,10 @@ def test_gates_tie_the_gradients_of_one_operation_together() -> None:
     x = tf.placeholder(tf.float32, [2])
     w = tf.placeholder(tf.float32, [2])
     gx, gw = tf.gradients(tf.multiply(x, w, name="y"), [x, w], gate_gradients=True)
-    assert [g.op.name for g in (gx, gw)] == ["gradients/y_grad/tuple/control_dependency", "gradients/y_grad/tuple/control_dependency_1"]
+    assert [g.op.name for g in (gx, gw)] == [
+        "gradients/y_grad/tuple/control_dependency",
+        "gradients/y_grad/tuple/control_dependency_1",
+    ]
     assert [c.name for c in gx.op.control_inputs] == ["gradients/y_grad/tuple/group_deps"]
     assert gx.op.colocation_groups() == [b"loc:@gradients/y_grad/Mul"]
 

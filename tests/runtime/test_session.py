@@ -23,7 +23,9 @@ def test_fetches_nest_and_keep_their_types() -> None:
     x = tf.constant([1.0, 2.0])
     y = tf.constant(3)
     with tf.Session() as sess:
-        got = sess.run({"p": Pair(x, [y, (x.op, y)]), "o": collections.OrderedDict([("z", y), ("a", x)]), "name": "Const:0"})
+        got = sess.run(
+            {"p": Pair(x, [y, (x.op, y)]), "o": collections.OrderedDict([("z", y), ("a", x)]), "name": "Const:0"}
+        )
     assert isinstance(got["p"], Pair) and isinstance(got["o"], collections.OrderedDict) and list(got["o"]) == ["z", "a"]
     assert got["p"].b == [3, (None, 3)]
     assert isinstance(got["p"].b[0], np.int32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from typing import Any
 
 from hornbeam.core import constant as _constant
@@ -23,7 +22,9 @@ def import_graph_def(
     return _import_graph_def(graph_def, input_map, return_elements, name, op_dict, producer_op_list)
 
 
-def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Const", verify_shape: bool = False) -> Tensor:
+def constant(
+    value: Any, dtype: Any = None, shape: Any = None, name: str = "Const", verify_shape: bool = False
+) -> Tensor:
     """A constant tensor; with `shape`, the last element is repeated to fill it."""
     return _constant.constant(value, dtype, shape, name, verify_shape)
 
@@ -44,12 +45,18 @@ def is_tensor(x: Any) -> bool:
     """Whether `x` is a Tensor, SparseTensor, IndexedSlices or Variable."""
     from hornbeam.core.graph import IndexedSlices
 
-    return isinstance(x, (Tensor, IndexedSlices)) or hasattr(x, "_dense_var_to_tensor") or type(x).__name__ in ("SparseTensor", "RaggedTensor")
+    return (
+        isinstance(x, (Tensor, IndexedSlices))
+        or hasattr(x, "_dense_var_to_tensor")
+        or type(x).__name__ in ("SparseTensor", "RaggedTensor")
+    )
 
 
 def load_op_library(library_filename: str) -> Any:
     raise errors.NotFoundError(
-        None, None, f"{library_filename}: native op libraries are built for TensorFlow's C++ runtime. Register the op in Python instead: see CONTRIBUTING.md."
+        None,
+        None,
+        f"{library_filename}: native op libraries are built for TensorFlow's C++ runtime. Register the op in Python instead: see CONTRIBUTING.md.",
     )
 
 
@@ -62,7 +69,9 @@ def executing_eagerly() -> bool:
 
 
 def enable_eager_execution(config: Any = None, device_policy: Any = None, execution_mode: Any = None) -> None:
-    raise errors.UnimplementedError(None, None, "Hornbeam runs TensorFlow 1 graphs: eager execution is not available. Build a graph and run it in a tf.Session.")
+    raise errors.UnimplementedError(
+        None, None, "Hornbeam runs TensorFlow 1 graphs, not eager code: build a graph and run it in a tf.Session."
+    )
 
 
 def disable_eager_execution() -> None:
@@ -105,7 +114,6 @@ def gpu_device_name() -> str:
     return "/device:GPU:0" if is_gpu_available() else ""
 
 
-
 class TensorSpec:
     """Shape, dtype and name of a tensor."""
 
@@ -139,7 +147,11 @@ class TensorSpec:
         return f"TensorSpec(shape={self._shape}, dtype={self._dtype!r}, name={self._name!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TensorSpec) and (self._shape, self._dtype, self._name) == (other._shape, other._dtype, other._name)
+        return isinstance(other, TensorSpec) and (self._shape, self._dtype, self._name) == (
+            other._shape,
+            other._dtype,
+            other._name,
+        )
 
     def __hash__(self) -> int:
         return hash((self._shape, self._dtype))

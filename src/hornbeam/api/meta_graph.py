@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from hornbeam.core import errors, registry
 from hornbeam.core.graph import Graph, GraphKeys, Operation, Tensor, get_default_graph
 from hornbeam.core.importer import import_graph_def
-from hornbeam.core import errors, registry
 from hornbeam.core.variables import Variable
 from hornbeam.files.graph_io import read_graph, write_message
 from hornbeam.proto import CollectionDef, GraphDef, MetaGraphDef, OpList, VariableDef
@@ -16,7 +16,9 @@ from hornbeam.proto import CollectionDef, GraphDef, MetaGraphDef, OpList, Variab
 _PROTO_FUNCTIONS: dict[Any, tuple[Any, Callable[..., Any], Callable[..., Any]]] = {}
 
 
-def register_proto_function(collection_name: Any, proto_type: Any = None, to_proto: Any = None, from_proto: Any = None) -> None:
+def register_proto_function(
+    collection_name: Any, proto_type: Any = None, to_proto: Any = None, from_proto: Any = None
+) -> None:
     """Says how the items of a collection become protos in a MetaGraphDef and come back."""
     _PROTO_FUNCTIONS[collection_name] = (proto_type, to_proto, from_proto)
 
@@ -98,7 +100,12 @@ def strip_defaults(meta_graph_def: Any) -> None:
             continue
         for name in list(node.attr):
             a = spec.attrs.get(name)
-            if a is not None and a.has_default and a.default is not None and node.attr[name] == to_attr_value(a.kind, a.default):
+            if (
+                a is not None
+                and a.has_default
+                and a.default is not None
+                and node.attr[name] == to_attr_value(a.kind, a.default)
+            ):
                 del node.attr[name]
     meta_graph_def.meta_info_def.stripped_default_attrs = True
 
@@ -129,7 +136,11 @@ def add_collection_def(meta_graph_def: Any, key: str, graph: Graph, export_scope
     except TypeError as e:
         from hornbeam.api.platform import warning
 
-        warning("Issue encountered when serializing %s.\nType is unsupported, or the types of the items don't match field type in CollectionDef.\n%s", key, e)
+        warning(
+            "Issue encountered when serializing %s.\nType is unsupported, or the types of the items don't match field type in CollectionDef.\n%s",
+            key,
+            e,
+        )
         return
     meta_graph_def.collection_def[key].CopyFrom(definition)
 
@@ -180,8 +191,12 @@ def export_meta_graph(
     """The MetaGraphDef of a graph, or of the part under `export_scope`, also written to `filename` when given."""
     graph = graph or get_default_graph()
     if export_scope:
-        graph_def = _scoped_graph_def(graph_def if graph_def is not None else graph.as_graph_def(add_shapes=True), export_scope)
-    out = create_meta_graph_def(meta_info_def, graph_def, saver_def, collection_list, graph, export_scope, strip_default_attrs)
+        graph_def = _scoped_graph_def(
+            graph_def if graph_def is not None else graph.as_graph_def(add_shapes=True), export_scope
+        )
+    out = create_meta_graph_def(
+        meta_info_def, graph_def, saver_def, collection_list, graph, export_scope, strip_default_attrs
+    )
     if export_scope:
         _keep_existing(out)
     if clear_devices:
@@ -211,7 +226,9 @@ def _scoped_graph_def(graph_def: Any, scope: str) -> Any:
             if name.startswith(prefix):
                 m.input.append(mark + name[len(prefix) :])
             elif not mark:
-                raise ValueError(f"Node {n.name} in scope {scope} uses {name}, which is outside it: export the graph from a scope that holds both.")
+                raise ValueError(
+                    f"Node {n.name} in scope {scope} uses {name}, which is outside it: export the graph from a scope that holds both."
+                )
     return out
 
 
@@ -257,7 +274,11 @@ def import_scoped_meta_graph(
     return_elements: Any = None,
 ) -> tuple[dict[str, Any], Any]:
     """Adds a MetaGraphDef's nodes and collections to a graph; gives ({variable name in the file: variable}, return elements)."""
-    meta = meta_graph_or_file if not isinstance(meta_graph_or_file, (str, bytes, os.PathLike)) else read_meta_graph_file(os.fspath(meta_graph_or_file))
+    meta = (
+        meta_graph_or_file
+        if not isinstance(meta_graph_or_file, (str, bytes, os.PathLike))
+        else read_meta_graph_file(os.fspath(meta_graph_or_file))
+    )
     meta = _ours(meta, MetaGraphDef)
     graph = graph or get_default_graph()
     if clear_devices:

@@ -80,29 +80,49 @@ def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expa
         )
     if not is_nested(nest1):
         return
-    if check_types and type(nest1) is not type(nest2) and not (isinstance(nest1, Mapping) and isinstance(nest2, Mapping)):
-        same_fields = getattr(nest1, "_fields", 1) == getattr(nest2, "_fields", 2) and type(nest1).__name__ == type(nest2).__name__
+    if (
+        check_types
+        and type(nest1) is not type(nest2)
+        and not (isinstance(nest1, Mapping) and isinstance(nest2, Mapping))
+    ):
+        same_fields = (
+            getattr(nest1, "_fields", 1) == getattr(nest2, "_fields", 2)
+            and type(nest1).__name__ == type(nest2).__name__
+        )
         if not same_fields:
-            raise TypeError(f"The two structures don't have the same sequence type. First has type {type(nest1)}, second has {type(nest2)}.")
+            raise TypeError(
+                f"The two structures don't have the same sequence type. First has type {type(nest1)}, second has {type(nest2)}."
+            )
     if isinstance(nest1, Mapping) and isinstance(nest2, Mapping) and set(nest1) != set(nest2):
-        raise ValueError(f"The two dictionaries don't have the same set of keys. First has {sorted(map(str, nest1))}, second {sorted(map(str, nest2))}.")
+        raise ValueError(
+            f"The two dictionaries don't have the same set of keys. First has {sorted(map(str, nest1))}, second {sorted(map(str, nest2))}."
+        )
     a, b = _children(nest1), _children(nest2)
     if len(a) != len(b):
-        raise ValueError(f"The two structures don't have the same number of elements. First has {len(a)}, second {len(b)}: {nest1} vs {nest2}")
+        raise ValueError(
+            f"The two structures don't have the same number of elements. First has {len(a)}, second {len(b)}: {nest1} vs {nest2}"
+        )
     for x, y in zip(a, b, strict=True):
         assert_same_structure(x, y, check_types, expand_composites)
 
 
 def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool = False) -> Any:
     """`flat_sequence` arranged as `structure`; ValueError when the counts differ."""
-    flat = list(flat_sequence) if is_nested(flat_sequence) or isinstance(flat_sequence, Iterator) else _not_a_sequence(flat_sequence)
+    flat = (
+        list(flat_sequence)
+        if is_nested(flat_sequence) or isinstance(flat_sequence, Iterator)
+        else _not_a_sequence(flat_sequence)
+    )
     if not is_nested(structure):
         if len(flat) != 1:
             raise ValueError(f"Structure is a scalar but len(flat_sequence) == {len(flat)} > 1")
         return flat[0]
     n = len(flatten(structure))
     if n != len(flat):
-        raise ValueError(f"Could not pack sequence. Structure had {n} elements, but flat_sequence had {len(flat)} elements. Structure: {structure}, flat_sequence: {flat}.")
+        raise ValueError(
+            f"Could not pack sequence. Structure had {n} elements, but flat_sequence had {len(flat)} elements. "
+            f"Structure: {structure}, flat_sequence: {flat}."
+        )
     it = iter(flat)
 
     def build(s: Any) -> Any:
@@ -114,7 +134,9 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
 def _not_a_sequence(value: Any) -> list[Any]:
     if isinstance(value, np.ndarray):
         return list(value)
-    raise TypeError(f"Attempted to pack value:\n  {value}\ninto a sequence, but found incompatible type `{type(value)}` instead.")
+    raise TypeError(
+        f"Attempted to pack value:\n  {value}\ninto a sequence, but found incompatible type `{type(value)}` instead."
+    )
 
 
 def map_structure(func: Callable[..., Any], *structure: Any, **kwargs: Any) -> Any:
@@ -122,14 +144,18 @@ def map_structure(func: Callable[..., Any], *structure: Any, **kwargs: Any) -> A
     check_types = kwargs.pop("check_types", True)
     expand = kwargs.pop("expand_composites", False)
     if kwargs:
-        raise ValueError(f"Only valid keyword arguments are `check_types` and `expand_composites`, not: `{', '.join(kwargs)}`")
+        raise ValueError(
+            f"Only valid keyword arguments are `check_types` and `expand_composites`, not: `{', '.join(kwargs)}`"
+        )
     if not callable(func):
         raise TypeError(f"func must be callable, got: {func}")
     if not structure:
         raise ValueError("Must provide at least one structure")
     for other in structure[1:]:
         assert_same_structure(structure[0], other, check_types, expand)
-    return pack_sequence_as(structure[0], [func(*leaves) for leaves in zip(*(flatten(s) for s in structure), strict=True)])
+    return pack_sequence_as(
+        structure[0], [func(*leaves) for leaves in zip(*(flatten(s) for s in structure), strict=True)]
+    )
 
 
 def flatten_up_to(shallow_tree: Any, input_tree: Any, check_types: bool = True) -> list[Any]:
@@ -137,10 +163,15 @@ def flatten_up_to(shallow_tree: Any, input_tree: Any, check_types: bool = True) 
     if not is_nested(shallow_tree):
         return [input_tree]
     if not is_nested(input_tree):
-        raise TypeError(f"If shallow structure is a sequence, input must also be a sequence. Input has type: {type(input_tree)}.")
+        raise TypeError(
+            f"If shallow structure is a sequence, input must also be a sequence. Input has type: {type(input_tree)}."
+        )
     a, b = _children(shallow_tree), _children(input_tree)
     if len(a) != len(b):
-        raise ValueError(f"The two structures don't have the same sequence length. Input structure has length {len(b)}, while shallow structure has length {len(a)}.")
+        raise ValueError(
+            f"The two structures don't have the same sequence length. Input structure has length {len(b)}, while shallow structure has "
+            f"length {len(a)}."
+        )
     out: list[Any] = []
     for x, y in zip(a, b, strict=True):
         out += flatten_up_to(x, y, check_types)
@@ -163,7 +194,11 @@ def flatten_with_joined_string_paths(structure: Any, separator: str = "/") -> li
         if not is_nested(s):
             out.append((separator.join(path), s))
             return
-        keys = [str(k) for k in _keys(s)] if isinstance(s, Mapping) else list(getattr(s, "_fields", map(str, range(len(_children(s))))))
+        keys = (
+            [str(k) for k in _keys(s)]
+            if isinstance(s, Mapping)
+            else list(getattr(s, "_fields", map(str, range(len(_children(s))))))
+        )
         for k, c in zip(keys, _children(s), strict=True):
             go(c, (*path, k))
 
@@ -178,7 +213,14 @@ def yield_flattened_up_to(shallow_tree: Any, input_tree: Any) -> Iterator[Any]:
 _NAMES = [
     "assert_same_structure", "flatten", "is_nested", "map_structure", "pack_sequence_as",
 ]  # fmt: skip
-_MORE = ["is_sequence", "flatten_up_to", "map_structure_up_to", "assert_shallow_structure", "flatten_with_joined_string_paths", "yield_flattened_up_to"]
+_MORE = [
+    "is_sequence",
+    "flatten_up_to",
+    "map_structure_up_to",
+    "assert_shallow_structure",
+    "flatten_with_joined_string_paths",
+    "yield_flattened_up_to",
+]
 __tf_exports__ = {
     **{f"nest.{n}": n for n in _NAMES},
     **{f"contrib.framework.nest.{n}": n for n in _NAMES + _MORE},

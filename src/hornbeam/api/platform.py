@@ -175,7 +175,9 @@ class GFile:
         if self._file is None:
             try:
                 text = "b" not in self._mode
-                self._file = open(self._name, self._mode, encoding="utf-8" if text else None, newline="" if text else None)  # noqa: SIM115
+                self._file = open(
+                    self._name, self._mode, encoding="utf-8" if text else None, newline="" if text else None
+                )  # noqa: SIM115
             except OSError as e:
                 raise _typed(self._name, e) from None
         return self._file

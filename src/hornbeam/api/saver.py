@@ -15,7 +15,14 @@ from hornbeam.core import errors
 from hornbeam.core.constant import const_node
 from hornbeam.core.device import to_string
 from hornbeam.core.graph import (
-    GraphKeys, Operation, Tensor, control_dependencies, convert_to_tensor, device, get_default_graph, name_scope,
+    GraphKeys,
+    Operation,
+    Tensor,
+    control_dependencies,
+    convert_to_tensor,
+    device,
+    get_default_graph,
+    name_scope,
 )  # fmt: skip
 from hornbeam.core.registry import raw
 from hornbeam.core.variables import PartitionedVariable, ResourceVariable, Variable
@@ -75,7 +82,9 @@ class ResourceVariableSaveable(SaveableObject):
     def __init__(self, var: ResourceVariable, slice_spec: str, name: str) -> None:
         def read() -> Tensor:
             with control_dependencies(None):
-                return raw.Identity(raw.ReadVariableOp(var.handle, dtype=var.dtype.base_dtype, name="Read/ReadVariableOp"))  # type: ignore[no-any-return]
+                return raw.Identity(
+                    raw.ReadVariableOp(var.handle, dtype=var.dtype.base_dtype, name="Read/ReadVariableOp")
+                )  # type: ignore[no-any-return]
 
         self.handle = var.handle
         self._shape = var.shape
@@ -135,7 +144,9 @@ def saveables_of(names_to_saveables: Any) -> list[SaveableObject]:
 
     for name in sorted(names):
         if not isinstance(name, str):
-            raise TypeError(f"names_to_saveables must be a dict mapping string names to checkpointable operations. Name is not a string: {name}")
+            raise TypeError(
+                f"names_to_saveables must be a dict mapping string names to checkpointable operations. Name is not a string: {name}"
+            )
         for part in _saveables_for(names[name], name):
             add(part, part.op)
     return out
@@ -167,7 +178,9 @@ def _one(op: Any, spec: str, name: str) -> SaveableObject:
         return made(name) if callable(made) else made  # type: ignore[no-any-return]
     t = op if isinstance(op, Tensor) else convert_to_tensor(op, as_ref=True)
     if not t.dtype._is_ref_dtype:
-        raise TypeError(f"names_to_saveables must be a dict mapping string names to Tensors/Variables. Not a variable: {t}")
+        raise TypeError(
+            f"names_to_saveables must be a dict mapping string names to Tensors/Variables. Not a variable: {t}"
+        )
     return VariableSaveable(t, spec, name)
 
 
@@ -202,7 +215,9 @@ def _restore_nodes(prefix: Tensor, saveables: Sequence[SaveableObject], reshape:
             shapes = []
             for s in saveable.specs:
                 static = s.tensor._shape
-                shapes.append(np.array(static, np.int32) if static is not None and None not in static else raw.Shape(s.tensor))
+                shapes.append(
+                    np.array(static, np.int32) if static is not None and None not in static else raw.Shape(s.tensor)
+                )
         with device(saveable.device):
             ops.append(saveable.restore(part, shapes))
     return ops
@@ -227,7 +242,9 @@ def build_saver_def(
     if max_to_keep is None:
         max_to_keep = 0
     with name_scope(name, "save", [s.op for s in saveables if isinstance(s.op, Tensor)]) as scope:
-        file_tensor = raw.PlaceholderWithDefault(_scalar_string(filename or "model", "filename/input"), shape=(), name="filename")
+        file_tensor = raw.PlaceholderWithDefault(
+            _scalar_string(filename or "model", "filename/input"), shape=(), name="filename"
+        )
         file_tensor = raw.PlaceholderWithDefault(file_tensor, shape=(), name="Const")
         if sharded:
             save_tensor, restore_op = _sharded_nodes(file_tensor, saveables, reshape, scope)
@@ -248,7 +265,9 @@ def _scalar_string(text: str, name: str) -> Tensor:
     return const_node(a, name=name)
 
 
-def _sharded_nodes(file_tensor: Tensor, saveables: Sequence[SaveableObject], reshape: bool, scope: str) -> tuple[Tensor, Operation]:
+def _sharded_nodes(
+    file_tensor: Tensor, saveables: Sequence[SaveableObject], reshape: bool, scope: str
+) -> tuple[Tensor, Operation]:
     """One shard a device, written under a temporary name and merged: as TensorFlow's V2 format does."""
     groups: dict[str, list[SaveableObject]] = {}
     for s in saveables:
@@ -261,7 +280,12 @@ def _sharded_nodes(file_tensor: Tensor, saveables: Sequence[SaveableObject], res
     prefixes, shards = [], []
     for i, (where, group) in enumerate(ordered):
         with device(where or None):
-            shard_name = raw.ShardedFilename(temporary, const_node(np.array(i, np.int32), name="ShardedFilename/shard"), count, name="ShardedFilename")
+            shard_name = raw.ShardedFilename(
+                temporary,
+                const_node(np.array(i, np.int32), name="ShardedFilename/shard"),
+                count,
+                name="ShardedFilename",
+            )
             prefixes.append(shard_name)
             shards.append(_save_nodes(shard_name, group))
     with control_dependencies(shards):
@@ -272,7 +296,9 @@ def _sharded_nodes(file_tensor: Tensor, saveables: Sequence[SaveableObject], res
     restored: list[Operation] = []
     for i, (where, group) in enumerate(ordered):
         with device(where or None):
-            restored.append(_group(_restore_nodes(file_tensor, group, reshape), "restore_shard" if i == 0 else f"restore_shard_{i}"))
+            restored.append(
+                _group(_restore_nodes(file_tensor, group, reshape), "restore_shard" if i == 0 else f"restore_shard_{i}")
+            )
     return save_tensor, _group(restored, "restore_all")
 
 
@@ -303,7 +329,9 @@ class Saver:
         filename: str | None = None,
     ) -> None:
         if defer_build and var_list:
-            raise ValueError("If `var_list` is provided then build cannot be deferred. Either set defer_build=False or var_list=None.")
+            raise ValueError(
+                "If `var_list` is provided then build cannot be deferred. Either set defer_build=False or var_list=None."
+            )
         if write_version != SaverDef.V2:
             raise errors.UnimplementedError(None, None, "Checkpoints are written in format V2; V1 files can be read.")
         self._var_list = var_list
@@ -356,7 +384,13 @@ class Saver:
             )  # fmt: skip
             return
         self.saver_def = build_saver_def(
-            self._var_list, self._reshape, self._sharded, self._max_to_keep, self._keep_checkpoint_every_n_hours, self._name, self._filename
+            self._var_list,
+            self._reshape,
+            self._sharded,
+            self._max_to_keep,
+            self._keep_checkpoint_every_n_hours,
+            self._name,
+            self._filename,
         )
 
     def _check_saver_def(self) -> None:
@@ -372,7 +406,9 @@ class Saver:
         """The SaverDef, with names relative to `export_scope` (None when it is not inside)."""
         if export_scope is None:
             return self.saver_def
-        if not self.saver_def.filename_tensor_name.startswith(export_scope) or not self.saver_def.save_tensor_name.startswith(export_scope):
+        if not self.saver_def.filename_tensor_name.startswith(
+            export_scope
+        ) or not self.saver_def.save_tensor_name.startswith(export_scope):
             return None
         out = SaverDef()
         out.CopyFrom(self.saver_def)
@@ -398,7 +434,9 @@ class Saver:
     def recover_last_checkpoints(self, checkpoint_paths: Sequence[str]) -> None:
         """Remembers earlier checkpoints that still exist, so that they count for `max_to_keep`."""
         found = [p for p in checkpoint_paths if checkpoint_state.checkpoint_exists(p)]
-        self.set_last_checkpoints_with_time(list(zip(found, checkpoint_state.get_checkpoint_mtimes(found), strict=True)))
+        self.set_last_checkpoints_with_time(
+            list(zip(found, checkpoint_state.get_checkpoint_mtimes(found), strict=True))
+        )
 
     def _record(self, path: str, meta_suffix: str) -> None:
         """Notes a new checkpoint and deletes what `max_to_keep` no longer allows, except one every n hours."""
@@ -449,7 +487,9 @@ class Saver:
         if sess is None or not hasattr(sess, "run"):
             raise TypeError(f"'sess' must be a Session; {sess}")
         parent = os.path.dirname(save_path)
-        if parent and not os.path.isdir(parent) and not os.path.isdir(os.path.dirname(parent) or "."):  # one level is made
+        if (
+            parent and not os.path.isdir(parent) and not os.path.isdir(os.path.dirname(parent) or ".")
+        ):  # one level is made
             raise ValueError(f"Parent directory of {save_path} doesn't exist, can't save.")
         path: str | None = None
         if not self._is_empty:
@@ -457,10 +497,11 @@ class Saver:
             path = saved.decode() if isinstance(saved, bytes) else str(saved)
             if write_state:
                 self._record(path, meta_graph_suffix)
+                times = [t for _, t in self._last_checkpoints]
                 checkpoint_state.update_checkpoint_state_internal(
                     save_dir=parent, model_checkpoint_path=path, all_model_checkpoint_paths=self.last_checkpoints,
                     latest_filename=latest_filename, save_relative_paths=self._save_relative_paths,
-                    all_model_checkpoint_timestamps=[t for _, t in self._last_checkpoints] if np.all(np.isfinite([t for _, t in self._last_checkpoints])) else None,
+                    all_model_checkpoint_timestamps=times if np.all(np.isfinite(times)) else None,
                 )  # fmt: skip
                 self._delete_old()
         if write_meta_graph:
@@ -529,7 +570,11 @@ def _scoped(saver_def: Any, scope: str | None) -> Any:
 
 
 def import_meta_graph(
-    meta_graph_or_file: Any, clear_devices: bool = False, import_scope: str | None = None, return_elements: Any = None, **kwargs: Any
+    meta_graph_or_file: Any,
+    clear_devices: bool = False,
+    import_scope: str | None = None,
+    return_elements: Any = None,
+    **kwargs: Any,
 ) -> Any:
     """Recreates a saved graph in the default graph; gives a Saver for its checkpoints (None when it has no variables)."""
     meta = meta_graph_or_file
@@ -570,7 +615,9 @@ class BaseSaverBuilder:
         self, names_to_saveables: Any, reshape: bool = False, sharded: bool = False, max_to_keep: int = 5,
         keep_checkpoint_every_n_hours: float = 10000.0, name: str | None = None, restore_sequentially: bool = False, filename: str = "model",
     ) -> Any:  # fmt: skip
-        return build_saver_def(names_to_saveables, reshape, sharded, max_to_keep, keep_checkpoint_every_n_hours, name, filename)
+        return build_saver_def(
+            names_to_saveables, reshape, sharded, max_to_keep, keep_checkpoint_every_n_hours, name, filename
+        )
 
     OpListToDict = staticmethod(op_list_to_dict)
 

@@ -11,7 +11,16 @@ import numpy as np
 
 from hornbeam.core import dtypes
 from hornbeam.core.constant import const_node
-from hornbeam.core.graph import Graph, GraphKeys, Tensor, add_to_collection, convert_to_tensor, get_collection, get_default_graph, name_scope
+from hornbeam.core.graph import (
+    Graph,
+    GraphKeys,
+    Tensor,
+    add_to_collection,
+    convert_to_tensor,
+    get_collection,
+    get_default_graph,
+    name_scope,
+)
 from hornbeam.core.registry import raw
 from hornbeam.files.events import EventFileWriter
 from hornbeam.proto import Event, GraphDef, MetaGraphDef, SessionLog, Summary, SummaryMetadata
@@ -65,7 +74,10 @@ def scalar(name: str, tensor: Any, collections: Any = None, family: str | None =
         tensor = convert_to_tensor(tensor)
         tags = _tag_const(tag, "tags")
         if tensor._shape:
-            raise ValueError(f"Shapes must be equal rank, but are 0 and {len(tensor._shape)} for '{scope.rstrip('/')}' (op: 'ScalarSummary'): tf.summary.scalar takes a scalar, '{tensor.name}' has shape {tensor.shape}.")
+            raise ValueError(
+                f"Shapes must be equal rank, but are 0 and {len(tensor._shape)} for '{scope.rstrip('/')}' (op: 'ScalarSummary'): "
+                f"tf.summary.scalar takes a scalar, '{tensor.name}' has shape {tensor.shape}."
+            )
         return _collect(raw.ScalarSummary(tags, tensor, name=scope), collections)
 
 
@@ -78,18 +90,32 @@ def histogram(name: str, values: Any, collections: Any = None, family: str | Non
 def image(name: str, tensor: Any, max_outputs: int = 3, collections: Any = None, family: str | None = None) -> Tensor:
     """A serialised Summary with up to `max_outputs` PNGs of a [batch, height, width, 1|3|4] tensor."""
     with _Scope(name, family, [tensor]) as (tag, scope):
-        return _collect(raw.ImageSummary(_tag_const(tag, "tag"), tensor, max_images=max_outputs, bad_color=np.array([255, 0, 0, 255], np.uint8), name=scope), collections)
+        red = np.array([255, 0, 0, 255], np.uint8)
+        return _collect(
+            raw.ImageSummary(_tag_const(tag, "tag"), tensor, max_images=max_outputs, bad_color=red, name=scope),
+            collections,
+        )
 
 
-def audio(name: str, tensor: Any, sample_rate: Any, max_outputs: int = 3, collections: Any = None, family: str | None = None) -> Tensor:
+def audio(
+    name: str, tensor: Any, sample_rate: Any, max_outputs: int = 3, collections: Any = None, family: str | None = None
+) -> Tensor:
     """A serialised Summary with WAV clips of a [batch, frames] or [batch, frames, channels] tensor in [-1, 1]."""
     with _Scope(name, family, [tensor]) as (tag, scope):
         rate = convert_to_tensor(sample_rate, dtypes.float32, name="sample_rate")
-        return _collect(raw.AudioSummaryV2(_tag_const(tag, "tag"), tensor, rate, max_outputs=max_outputs, name=scope), collections)
+        return _collect(
+            raw.AudioSummaryV2(_tag_const(tag, "tag"), tensor, rate, max_outputs=max_outputs, name=scope), collections
+        )
 
 
 def tensor_summary(
-    name: str, tensor: Any, summary_description: Any = None, collections: Any = None, summary_metadata: Any = None, family: str | None = None, display_name: str | None = None
+    name: str,
+    tensor: Any,
+    summary_description: Any = None,
+    collections: Any = None,
+    summary_metadata: Any = None,
+    family: str | None = None,
+    display_name: str | None = None,
 ) -> Tensor:
     """A serialised Summary that holds the whole tensor, for TensorBoard plugins."""
     metadata = summary_metadata if summary_metadata is not None else SummaryMetadata()
@@ -148,7 +174,14 @@ class FileWriter:
     """Writes an event file in `logdir`: summaries, graphs, run metadata. Use it as a context manager or call `close`."""
 
     def __init__(
-        self, logdir: Any, graph: Any = None, max_queue: int = 10, flush_secs: int = 120, graph_def: Any = None, filename_suffix: str | None = None, session: Any = None
+        self,
+        logdir: Any,
+        graph: Any = None,
+        max_queue: int = 10,
+        flush_secs: int = 120,
+        graph_def: Any = None,
+        filename_suffix: str | None = None,
+        session: Any = None,
     ) -> None:
         self._writer = EventFileWriter(os.fspath(logdir), max_queue, flush_secs, filename_suffix)
         self._closed = False
@@ -174,7 +207,9 @@ class FileWriter:
         if self._closed:
             from hornbeam.api.platform import warning
 
-            warning("Attempting to use a closed FileWriter. The operation will be a noop unless the FileWriter is explicitly reopened.")
+            warning(
+                "Attempting to use a closed FileWriter. The operation will be a noop unless the FileWriter is explicitly reopened."
+            )
             return
         self._writer.add_event(event if isinstance(event, Event) else Event.FromString(event.SerializeToString()))
 
@@ -200,7 +235,11 @@ class FileWriter:
         self._add(Event(summary=summary), global_step)
 
     def add_session_log(self, session_log: Any, global_step: Any = None) -> None:
-        log = session_log if isinstance(session_log, SessionLog) else SessionLog.FromString(session_log.SerializeToString())
+        log = (
+            session_log
+            if isinstance(session_log, SessionLog)
+            else SessionLog.FromString(session_log.SerializeToString())
+        )
         self._add(Event(session_log=log), global_step)
 
     def add_graph(self, graph: Any = None, global_step: Any = None, graph_def: Any = None) -> None:
@@ -214,12 +253,21 @@ class FileWriter:
             definition = graph if graph is not None else graph_def
         else:
             raise TypeError("The passed graph must be an instance of `Graph` or the deprecated `GraphDef`")
-        self._add(Event(graph_def=definition.SerializeToString(**({"deterministic": True} if isinstance(definition, GraphDef) else {}))), global_step)
+        self._add(
+            Event(
+                graph_def=definition.SerializeToString(
+                    **({"deterministic": True} if isinstance(definition, GraphDef) else {})
+                )
+            ),
+            global_step,
+        )
 
     def add_meta_graph(self, meta_graph_def: Any, global_step: Any = None) -> None:
         if not hasattr(meta_graph_def, "graph_def"):
             raise TypeError(f"meta_graph_def must be type MetaGraphDef, saw type: {type(meta_graph_def)}")
-        data = meta_graph_def.SerializeToString(**({"deterministic": True} if isinstance(meta_graph_def, MetaGraphDef) else {}))
+        data = meta_graph_def.SerializeToString(
+            **({"deterministic": True} if isinstance(meta_graph_def, MetaGraphDef) else {})
+        )
         self._add(Event(meta_graph_def=data), global_step)
 
     def add_run_metadata(self, run_metadata: Any, tag: str, global_step: Any = None) -> None:

@@ -12,7 +12,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
-from unittest import mock
 
 import numpy as np
 from absl.testing import absltest, parameterized
@@ -64,13 +63,17 @@ class TestCase(parameterized.TestCase):
 
     # sessions --------------------------------------------------------------------------------------------------------------
     @contextlib.contextmanager
-    def session(self, graph: Graph | None = None, config: Any = None, use_gpu: bool = False, force_gpu: bool = False) -> Iterator[Session]:
+    def session(
+        self, graph: Graph | None = None, config: Any = None, use_gpu: bool = False, force_gpu: bool = False
+    ) -> Iterator[Session]:
         """A new session on `graph` or the default graph, as the default session."""
         with Session(graph=graph, config=config) as sess:
             yield sess
 
     @contextlib.contextmanager
-    def cached_session(self, graph: Graph | None = None, config: Any = None, use_gpu: bool = False, force_gpu: bool = False) -> Iterator[Session]:
+    def cached_session(
+        self, graph: Graph | None = None, config: Any = None, use_gpu: bool = False, force_gpu: bool = False
+    ) -> Iterator[Session]:
         """One session per test, kept between `with` blocks."""
         if self._cached_session is None:
             self._cached_session = Session(graph=graph, config=config)
@@ -79,7 +82,9 @@ class TestCase(parameterized.TestCase):
             yield sess
 
     @contextlib.contextmanager
-    def test_session(self, graph: Graph | None = None, config: Any = None, use_gpu: bool = False, force_gpu: bool = False) -> Iterator[Session]:
+    def test_session(
+        self, graph: Graph | None = None, config: Any = None, use_gpu: bool = False, force_gpu: bool = False
+    ) -> Iterator[Session]:
         if graph is None:
             with self.cached_session(graph, config) as sess:
                 yield sess
@@ -113,7 +118,9 @@ class TestCase(parameterized.TestCase):
             self.assertNear(float(a), float(b), err, msg=msg)
 
     def assertNear(self, f1: float, f2: float, err: float, msg: Any = None) -> None:  # noqa: N802
-        self.assertTrue(f1 == f2 or math.fabs(f1 - f2) <= err, f"{f1} != {f2} +/- {err}{' (' + msg + ')' if msg else ''}")
+        self.assertTrue(
+            f1 == f2 or math.fabs(f1 - f2) <= err, f"{f1} != {f2} +/- {err}{' (' + msg + ')' if msg else ''}"
+        )
 
     def assertNDArrayNear(self, ndarray1: Any, ndarray2: Any, err: float, msg: Any = None) -> None:  # noqa: N802
         self.assertTrue(np.linalg.norm(np.asarray(ndarray1) - np.asarray(ndarray2)) < err, msg=msg)
@@ -187,7 +194,12 @@ class TestCase(parameterized.TestCase):
         self.assertLessEqual(np.max(self._array(a)), comparison_target)
 
     def assertAllInRange(  # noqa: N802
-        self, target: Any, lower_bound: Any, upper_bound: Any, open_lower_bound: bool = False, open_upper_bound: bool = False
+        self,
+        target: Any,
+        lower_bound: Any,
+        upper_bound: Any,
+        open_lower_bound: bool = False,
+        open_upper_bound: bool = False,
     ) -> None:
         x = self._array(target)
         low = x > lower_bound if open_lower_bound else x >= lower_bound
@@ -212,7 +224,9 @@ class TestCase(parameterized.TestCase):
     def assertStartsWith(self, actual: Any, expected_start: Any, msg: Any = None) -> None:  # noqa: N802
         self.assertTrue(actual.startswith(expected_start), msg or f"{actual!r} does not start with {expected_start!r}")
 
-    def assertProtoEquals(self, expected_message_maybe_ascii: Any, message: Any, msg: Any = None, relative_tolerance: Any = None) -> None:  # noqa: N802
+    def assertProtoEquals(
+        self, expected_message_maybe_ascii: Any, message: Any, msg: Any = None, relative_tolerance: Any = None
+    ) -> None:  # noqa: N802
         expected = expected_message_maybe_ascii
         if isinstance(expected, (str, bytes)):
             from hornbeam.proto import text_format
@@ -222,7 +236,9 @@ class TestCase(parameterized.TestCase):
             expected = target
         self.assertEqual(str(expected), str(message), msg)
 
-    def assertProtoEqualsVersion(self, expected: str, actual: Any, producer: Any = None, min_consumer: Any = None, msg: Any = None) -> None:  # noqa: N802
+    def assertProtoEqualsVersion(
+        self, expected: str, actual: Any, producer: Any = None, min_consumer: Any = None, msg: Any = None
+    ) -> None:  # noqa: N802
         stripped = type(actual)()
         stripped.CopyFrom(actual)
         stripped.ClearField("versions")
@@ -324,7 +340,9 @@ def test_src_dir_path(relative_path: str) -> str:
     return os.path.join(os.environ.get("TEST_SRCDIR", os.getcwd()), relative_path)
 
 
-def assert_equal_graph_def(actual: Any, expected: Any, checkpoint_v2: bool = False, hash_table_shared_name: bool = False) -> None:
+def assert_equal_graph_def(
+    actual: Any, expected: Any, checkpoint_v2: bool = False, hash_table_shared_name: bool = False
+) -> None:
     """AssertionError naming the first node that differs; node order does not matter."""
     a, b = ({n.name: n for n in g.node} for g in (actual, expected))
     missing, extra = sorted(set(b) - set(a)), sorted(set(a) - set(b))
@@ -336,15 +354,25 @@ def assert_equal_graph_def(actual: Any, expected: Any, checkpoint_v2: bool = Fal
 
 
 def compute_gradient(
-    x: Any, x_shape: Any, y: Any, y_shape: Any, x_init_value: Any = None, delta: float = 1e-3, init_targets: Any = None, extra_feed_dict: Any = None
+    x: Any,
+    x_shape: Any,
+    y: Any,
+    y_shape: Any,
+    x_init_value: Any = None,
+    delta: float = 1e-3,
+    init_targets: Any = None,
+    extra_feed_dict: Any = None,
 ) -> Any:
     """(theoretical, numeric) Jacobians of y with respect to x, as TensorFlow's gradient checker computes them."""
     if isinstance(x, list):
         inits = x_init_value or [None] * len(x)
-        return [compute_gradient(a, s, y, y_shape, i, delta, init_targets, extra_feed_dict) for a, s, i in zip(x, x_shape, inits, strict=True)]
+        return [
+            compute_gradient(a, s, y, y_shape, i, delta, init_targets, extra_feed_dict)
+            for a, s, i in zip(x, x_shape, inits, strict=True)
+        ]
     from hornbeam.core.gradients import gradients
-    from hornbeam.core.registry import raw
     from hornbeam.core.graph import get_default_session
+    from hornbeam.core.registry import raw
 
     sess = get_default_session()
     if init_targets is not None:
@@ -378,7 +406,14 @@ def compute_gradient(
 
 
 def compute_gradient_error(
-    x: Any, x_shape: Any, y: Any, y_shape: Any, x_init_value: Any = None, delta: float = 1e-3, init_targets: Any = None, extra_feed_dict: Any = None
+    x: Any,
+    x_shape: Any,
+    y: Any,
+    y_shape: Any,
+    x_init_value: Any = None,
+    delta: float = 1e-3,
+    init_targets: Any = None,
+    extra_feed_dict: Any = None,
 ) -> float:
     """The largest difference between the theoretical and the numeric Jacobian."""
     result = compute_gradient(x, x_shape, y, y_shape, x_init_value, delta, init_targets, extra_feed_dict)
@@ -390,9 +425,22 @@ class Benchmark(absltest.TestCase):
     """Base of TF benchmarks: `report_benchmark` prints one line per figure."""
 
     def report_benchmark(
-        self, iters: Any = None, cpu_time: Any = None, wall_time: Any = None, throughput: Any = None, extras: Any = None, name: str | None = None, metrics: Any = None
+        self,
+        iters: Any = None,
+        cpu_time: Any = None,
+        wall_time: Any = None,
+        throughput: Any = None,
+        extras: Any = None,
+        name: str | None = None,
+        metrics: Any = None,
     ) -> None:
-        given = {"iters": iters, "cpu_time": cpu_time, "wall_time": wall_time, "throughput": throughput, **(extras or {})}
+        given = {
+            "iters": iters,
+            "cpu_time": cpu_time,
+            "wall_time": wall_time,
+            "throughput": throughput,
+            **(extras or {}),
+        }
         label = name or sys._getframe(1).f_code.co_name
         sys.stdout.write(f"{label}: " + ", ".join(f"{k}={v}" for k, v in given.items() if v is not None) + "\n")
 

@@ -25,7 +25,9 @@ def as_array(value: Any, dtype: DType | None = None, preferred: DType | None = N
     if isinstance(value, (np.ndarray, np.generic)):
         return _from_numpy(np.asarray(value), dtype)
     if isinstance(value, TensorShape):
-        value = [d.value for d in value.dims] if value.dims is not None and value.is_fully_defined() else _bad_shape(value)
+        value = (
+            [d.value for d in value.dims] if value.dims is not None and value.is_fully_defined() else _bad_shape(value)
+        )
     elif isinstance(value, Dimension):
         value = value.value if value.value is not None else _bad_shape(value)
     if value is None:
@@ -39,11 +41,15 @@ def as_array(value: Any, dtype: DType | None = None, preferred: DType | None = N
     if target is not None and target.base_dtype is dtypes.string:
         return _strings(value)
     if isinstance(value, dict) or isinstance(value, set):
-        raise TypeError(f"Failed to convert object of type {type(value)} to Tensor. Contents: {value}. Consider casting elements to a supported type.")
+        raise TypeError(
+            f"Failed to convert object of type {type(value)} to Tensor. Contents: {value}. Consider casting elements to a supported type."
+        )
     kind = _kind(value)
     if kind == "s":
         if target is not None:
-            raise TypeError(f"Expected {target.name}, got {_first_leaf(value)!r} of type '{type(_first_leaf(value)).__name__}' instead.")
+            raise TypeError(
+                f"Expected {target.name}, got {_first_leaf(value)!r} of type '{type(_first_leaf(value)).__name__}' instead."
+            )
         return _strings(value)
     if kind == "n":  # NumPy arrays or scalars among the leaves
         try:
@@ -103,7 +109,11 @@ def _kind(value: Any) -> str:
         if len(kinds) == 1:
             return kinds.pop()
         if "s" in kinds:
-            bad = next(v for v in value if _kind(v) != "s") if "s" == _kind(value[0]) else next(v for v in value if _kind(v) == "s")
+            bad = (
+                next(v for v in value if _kind(v) != "s")
+                if "s" == _kind(value[0])
+                else next(v for v in value if _kind(v) == "s")
+            )
             raise TypeError(f"Cannot mix strings and numbers in one tensor: {bad!r} of type '{type(bad).__name__}'.")
         if "n" in kinds:
             return "n"
@@ -149,7 +159,7 @@ def _from_python(value: Any, kind: str, target: DType | None) -> np.ndarray[Any,
     plain = _plain(value) if isinstance(value, (list, tuple)) else (operator.index(value) if kind == "i" else value)
     try:
         if target is None and kind == "i":
-            array = np.array(plain, dtype=np.int64) if _fits(plain) else np.array(plain, dtype=np.uint64)
+            array: np.ndarray[Any, Any] = np.array(plain, dtype=np.int64 if _fits(plain) else np.uint64)
             if array.size == 0 or (array.min() >= -(2**31) and array.max() < 2**31):
                 array = array.astype(np.int32)
             return array
@@ -157,7 +167,9 @@ def _from_python(value: Any, kind: str, target: DType | None) -> np.ndarray[Any,
             exact = np.array(plain, dtype=np.int64 if target.base_dtype is not dtypes.uint64 else np.uint64)
             info = np.iinfo(target.np)
             if exact.size and (int(exact.min()) < info.min or int(exact.max()) > info.max):
-                raise ValueError(f"Can't convert Python sequence with out-of-range integer to Tensor of type {target.name}.")
+                raise ValueError(
+                    f"Can't convert Python sequence with out-of-range integer to Tensor of type {target.name}."
+                )
             return exact.astype(target.np)
         return np.array(plain, dtype=(target or _PY_TARGET[kind]).np)
     except ValueError as e:
@@ -213,7 +225,9 @@ def _strings(value: Any) -> np.ndarray[Any, Any]:
 
 
 # --- Const nodes --------------------------------------------------------------------------------------------------------------
-def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const", verify_shape: bool = False) -> Tensor:
+def constant(
+    value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const", verify_shape: bool = False
+) -> Tensor:
     """A constant tensor. With `shape`, the value is reshaped or its last element repeated, as TF 1 does."""
     if isinstance(value, Tensor):
         raise TypeError(f"List of Tensors when single Tensor expected: {value}")
@@ -224,7 +238,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
             raise ValueError(f"The shape of a constant must be fully known, got {TensorShape(target)}")
         if verify_shape and array.shape != target:
             raise TypeError(f"Expected Tensor's shape: {target}, got {array.shape}.")
-        size = int(np.prod(target, dtype=np.int64))
+        size = int(np.prod(np.array(target, np.int64), dtype=np.int64))
         if array.size != size:
             if array.size > size:
                 raise ValueError(f"Too many elements provided. Needed at most {size}, but received {array.size}")
@@ -236,7 +250,9 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     return const_node(array, None if dtype is None else dtypes.as_dtype(dtype).base_dtype, name or "Const")
 
 
-def const_node(array: np.ndarray[Any, Any], dtype: DType | None = None, name: str = "Const", graph: Graph | None = None) -> Tensor:
+def const_node(
+    array: np.ndarray[Any, Any], dtype: DType | None = None, name: str = "Const", graph: Graph | None = None
+) -> Tensor:
     """A `Const` node holding `array`, which is not copied when it owns its data already."""
     from hornbeam.core.registry import get
 
@@ -255,7 +271,11 @@ def constant_from_python(value: Any, dtype: DType | None, name: str | None, pref
     """`convert_to_tensor` for plain values; lists holding tensors are packed."""
     if isinstance(value, (list, tuple)) and _holds_tensor(value):
         return _pack(value, dtype, name)
-    array = as_array(value, None if dtype is None else dtype.base_dtype, None if preferred is None else dtypes.as_dtype(preferred).base_dtype)
+    array = as_array(
+        value,
+        None if dtype is None else dtype.base_dtype,
+        None if preferred is None else dtypes.as_dtype(preferred).base_dtype,
+    )
     out_dtype = dtype.base_dtype if dtype is not None else None
     if out_dtype is None and preferred is not None and dtypes.as_dtype(preferred).np == array.dtype:
         out_dtype = dtypes.as_dtype(preferred).base_dtype
@@ -264,7 +284,9 @@ def constant_from_python(value: Any, dtype: DType | None, name: str | None, pref
 
 def _holds_tensor(value: Any) -> bool:
     return any(
-        isinstance(v, Tensor) or hasattr(v, "_dense_var_to_tensor") or (isinstance(v, (list, tuple)) and _holds_tensor(v))
+        isinstance(v, Tensor)
+        or hasattr(v, "_dense_var_to_tensor")
+        or (isinstance(v, (list, tuple)) and _holds_tensor(v))
         for v in value
     )
 
@@ -330,18 +352,30 @@ def _evaluate(tensor: Tensor) -> np.ndarray[Any, Any] | None:
         return None if shape is None or None in shape else np.array(shape, op._attrs["out_type"].np)
     if kind == "Size":
         shape = op.inputs[0]._shape
-        return None if shape is None or None in shape else np.array(np.prod(shape, dtype=np.int64), op._attrs["out_type"].np)
+        return (
+            None
+            if shape is None or None in shape
+            else np.array(np.prod(np.array(shape, np.int64)), op._attrs["out_type"].np)
+        )
     if kind == "Rank":
         shape = op.inputs[0]._shape
         return None if shape is None else np.array(len(shape), np.int32)
-    if kind == "StridedSlice" and op.inputs[0]._shape is not None and len(op.inputs[0]._shape) == 1 and tensor.dtype.is_integer:
+    if (
+        kind == "StridedSlice"
+        and op.inputs[0]._shape is not None
+        and len(op.inputs[0]._shape) == 1
+        and tensor.dtype.is_integer
+    ):
         part = _partial_slice(op, 0)  # elements of a shape that is known in part
         if part is not None and None not in part:
             return np.array(part[0] if op._attrs["shrink_axis_mask"] & 1 else part, tensor.dtype.np)
     spec = op.spec
     if not spec.numpy or spec.stateful or spec.host or not op.inputs or spec.kernel is None:
         return None
-    if any(t._shape is None or None in t._shape or int(np.prod(t._shape)) > _FOLD_LIMIT for t in (*op.inputs, *op.outputs)):
+    if any(
+        t._shape is None or None in t._shape or int(np.prod(np.array(t._shape, np.int64))) > _FOLD_LIMIT
+        for t in (*op.inputs, *op.outputs)
+    ):
         return None
     values = []
     for t in op.inputs:
@@ -401,7 +435,11 @@ def _partial(tensor: Tensor, depth: int) -> list[int | None] | None:
             v = constant_value(op.inputs[0])
             return [int(x) for x in v.reshape(-1)] if v is not None else _partial(op.inputs[0], depth + 1)
         case "Pack":
-            return [_scalar(t, depth) for t in op.inputs] if tensor._shape is not None and len(tensor._shape) == 1 else None
+            return (
+                [_scalar(t, depth) for t in op.inputs]
+                if tensor._shape is not None and len(tensor._shape) == 1
+                else None
+            )
         case "ConcatV2":
             out: list[int | None] = []
             for t in op.inputs[:-1]:

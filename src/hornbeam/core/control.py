@@ -111,7 +111,7 @@ def tuple_(tensors: Sequence[Any], name: str | None = None, control_inputs: Sequ
         if not gating:
             raise ValueError(f"'tensors' must have at least one Tensor. Received: {tensors}")
         gate = group(*gating)
-        out = []
+        out: list[Any] = []
         for t in tensors:
             if t is None:
                 out.append(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 from typing import Any
 
@@ -35,7 +36,7 @@ class DType:
         return self._base
 
     @property
-    def _is_ref_dtype(self) -> bool:
+    def _is_ref_dtype(self) -> builtins.bool:
         return self._enum > 100
 
     @property
@@ -66,31 +67,31 @@ class DType:
 
     # kinds ---------------------------------------------------------------------------------------------------------
     @property
-    def is_bool(self) -> bool:
+    def is_bool(self) -> builtins.bool:
         return self._base._enum == 10
 
     @property
-    def is_integer(self) -> bool:
+    def is_integer(self) -> builtins.bool:
         return self._base._enum in _INTEGERS
 
     @property
-    def is_floating(self) -> bool:
+    def is_floating(self) -> builtins.bool:
         return self._base._enum in _FLOATING
 
     @property
-    def is_complex(self) -> bool:
+    def is_complex(self) -> builtins.bool:
         return self._base._enum in (8, 18)
 
     @property
-    def is_quantized(self) -> bool:
+    def is_quantized(self) -> builtins.bool:
         return self._base._enum in _QUANTIZED
 
     @property
-    def is_unsigned(self) -> bool:
+    def is_unsigned(self) -> builtins.bool:
         return self._base._enum in (4, 17, 22, 23)
 
     @property
-    def is_numpy_compatible(self) -> bool:
+    def is_numpy_compatible(self) -> builtins.bool:
         return self._base._enum not in (20, 21)
 
     @property
@@ -122,12 +123,12 @@ class DType:
     def limits(self) -> tuple[Any, Any]:
         return self.min, self.max
 
-    def is_compatible_with(self, other: Any) -> bool:
+    def is_compatible_with(self, other: Any) -> builtins.bool:
         other = as_dtype(other)
         return self._enum in (other.as_datatype_enum, other.base_dtype.as_datatype_enum)
 
     # Python --------------------------------------------------------------------------------------------------------
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: object) -> builtins.bool:
         if other is self:
             return True
         if other is None:
@@ -139,7 +140,7 @@ class DType:
         except TypeError:
             return False
 
-    def __ne__(self, other: object) -> bool:
+    def __ne__(self, other: object) -> builtins.bool:
         return not self == other
 
     def __hash__(self) -> int:
@@ -234,7 +235,7 @@ _BY_NAME |= {"half": float16, "double": float64, "float": float32, "half_ref": f
 
 QUANTIZED_DTYPES = frozenset([qint8, quint8, qint32, qint16, quint16])
 
-_PYTHON: dict[Any, DType] = {float: float32, int: int32, complex: complex128, type(True): _BY_NAME["bool"],
+_PYTHON: dict[Any, DType] = {float: float32, int: int32, complex: complex128, builtins.bool: _BY_NAME["bool"],
                              str: string, bytes: string, object: string}  # fmt: skip
 _NUMPY: dict[Any, DType] = {}
 for _d in (float32, float64, int32, uint8, int16, int8, complex64, int64, _BY_NAME["bool"], uint16, complex128,
@@ -258,7 +259,7 @@ def as_dtype(type_value: Any) -> DType:
         return _convert(type_value)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _as_dtype(value: Any) -> DType:
     return _convert(value)
 

@@ -35,7 +35,12 @@ class FuncGraph(Graph):
         from hornbeam.core.registry import get
 
         op = self.add_node(
-            get("Placeholder"), self.unique_name(name), [], {"dtype": dtype, "shape": shape}, control_inputs=[], infer_shapes=False
+            get("Placeholder"),
+            self.unique_name(name),
+            [],
+            {"dtype": dtype, "shape": shape},
+            control_inputs=[],
+            infer_shapes=False,
         )
         t = op.outputs[0]
         t._dtype = dtype
@@ -97,7 +102,11 @@ class FuncGraph(Graph):
 def handle_extra(tensor: Tensor) -> dict[str, Any] | None:
     """What is known of a tensor beyond dtype and shape; of a variable's handle its shape and dtype."""
     if tensor.op.type == "VarHandleOp":
-        return {"handle_shape": tensor.op._attrs["shape"], "handle_dtype": tensor.op._attrs["dtype"], **(tensor._extra or {})}
+        return {
+            "handle_shape": tensor.op._attrs["shape"],
+            "handle_dtype": tensor.op._attrs["dtype"],
+            **(tensor._extra or {}),
+        }
     return tensor._extra
 
 
@@ -174,7 +183,9 @@ def build_function(
     graph = graph or FuncGraph(name)
     with graph.as_default():
         args = [
-            graph.add_argument(t, None if arg_shapes is None else arg_shapes[i], arg_names[i] if arg_names else f"arg{i}")
+            graph.add_argument(
+                t, None if arg_shapes is None else arg_shapes[i], arg_names[i] if arg_names else f"arg{i}"
+            )
             for i, t in enumerate(arg_types)
         ]
         results = fn(*args)

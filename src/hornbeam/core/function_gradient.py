@@ -11,7 +11,12 @@ from hornbeam.core import dtypes
 from hornbeam.core.constant import const_node, constant_value
 from hornbeam.core.function import FuncGraph, Function, handle_extra, unique_function_name
 from hornbeam.core.functional import (
-    add_branches, add_call, append_outputs, make_function, replace_function, unused_argument,
+    add_branches,
+    add_call,
+    append_outputs,
+    make_function,
+    replace_function,
+    unused_argument,
 )  # fmt: skip
 from hornbeam.core.gradients import gradients_between, needed_inputs
 from hornbeam.core.graph import Graph, Operation, Tensor, convert_to_tensor, fill_defaults, get_default_graph
@@ -28,9 +33,13 @@ class GradientGraph(FuncGraph):
     def __init__(self, name: str, forward: FuncGraph) -> None:
         super().__init__(unique_function_name(forward, name), forward)
         self.forward = forward
-        self.from_outside: list[tuple[Tensor, Tensor]] = []  # tensors of graphs around the forward body, and their arguments
+        self.from_outside: list[
+            tuple[Tensor, Tensor]
+        ] = []  # tensors of graphs around the forward body, and their arguments
 
-    def add_node(self, spec: OpSpec, full_name: str, inputs: list[Tensor], attrs: dict[str, Any], *args: Any, **kwargs: Any) -> Operation:
+    def add_node(
+        self, spec: OpSpec, full_name: str, inputs: list[Tensor], attrs: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Operation:
         if len(inputs) == 1 and inputs[0]._op.graph is not self:
             t = inputs[0]
             if spec.name in _SHAPE_OPS and t._shape is not None and None not in t._shape:
@@ -41,7 +50,12 @@ class GradientGraph(FuncGraph):
                     value = np.array(len(t._shape))
                 dtype = attrs.get("out_type", dtypes.int32)
                 return const_node(np.asarray(value, dtype.np), dtype, full_name + "/", graph=self).op
-            if spec.name in ("ZerosLike", "OnesLike") and t._shape is not None and None not in t._shape and t.dtype.base_dtype is not dtypes.variant:
+            if (
+                spec.name in ("ZerosLike", "OnesLike")
+                and t._shape is not None
+                and None not in t._shape
+                and t.dtype.base_dtype is not dtypes.variant
+            ):
                 with self.as_default(), self.name_scope(None):
                     shape = const_node(np.array(t._shape, np.int32), dtypes.int32, full_name + "/shape/", graph=self)
                     fill = np.asarray(0 if spec.name == "ZerosLike" else 1, t.dtype.base_dtype.np)
@@ -57,7 +71,9 @@ class GradientGraph(FuncGraph):
             return known
         value = tensor.op._attrs["value"] if tensor.op.type == "Const" else constant_value(tensor)
         if isinstance(value, np.ndarray) and (tensor.op.type == "Const" or value.size <= 1024):
-            inner = self._at_root(lambda: const_node(value, tensor.dtype.base_dtype, tensor.op.name.split("/")[-1], graph=self))
+            inner = self._at_root(
+                lambda: const_node(value, tensor.dtype.base_dtype, tensor.op.name.split("/")[-1], graph=self)
+            )
         elif tensor.op.graph is self.forward:
             inner = self.capture_forward(tensor)
         else:
@@ -108,7 +124,9 @@ def handle_data(t: Tensor) -> tuple[Shape, dtypes.DType]:
 
 def branch_gradient(op: Operation, *grads: Any) -> list[Any]:
     """Gradient of If and Case: a node of the same kind whose branches are the derivatives of the forward branches."""
-    branches = [op._attrs["then_branch"], op._attrs["else_branch"]] if op.type.endswith("If") else list(op._attrs["branches"])
+    branches = (
+        [op._attrs["then_branch"], op._attrs["else_branch"]] if op.type.endswith("If") else list(op._attrs["branches"])
+    )
     needed = needed_inputs(op)[1:]
     results, inputs, graphs = _derive(op, branches, 1, needed, grads, f"{op.name.split('/')[-1]}_grad")
     if not graphs or not graphs[0].outputs:
@@ -188,7 +206,9 @@ def _body(f: Function) -> FuncGraph:
     return f.graph
 
 
-def _expose(op: Operation, branches: Sequence[Function], first: int, graphs: Sequence[GradientGraph]) -> list[list[Tensor]]:
+def _expose(
+    op: Operation, branches: Sequence[Function], first: int, graphs: Sequence[GradientGraph]
+) -> list[list[Tensor]]:
     """Makes every captured body tensor available around the node; returns, per graph, what to pass for its capture arguments."""
     new: list[list[Tensor]] = []
     for f, graph in zip(branches, graphs, strict=True):
@@ -262,5 +282,3 @@ def _common_shape(tensors: Sequence[Tensor]) -> Shape:
     if any(s is None or len(s) != len(shapes[0] or ()) for s in shapes) or shapes[0] is None:
         return None
     return tuple(d[0] if all(x == d[0] for x in d) else None for d in zip(*shapes, strict=True))  # type: ignore[arg-type]
-
-

@@ -13,7 +13,17 @@ from hornbeam.core.registry import get
 from hornbeam.core.tensor_shape import Shape
 
 _FUNCTIONAL = frozenset(
-    ("If", "StatelessIf", "While", "StatelessWhile", "Case", "StatelessCase", "PartitionedCall", "StatefulPartitionedCall", "RemoteCall")
+    (
+        "If",
+        "StatelessIf",
+        "While",
+        "StatelessWhile",
+        "Case",
+        "StatelessCase",
+        "PartitionedCall",
+        "StatefulPartitionedCall",
+        "RemoteCall",
+    )
 )
 
 
@@ -33,7 +43,14 @@ def make_function(name: str, graph: FuncGraph, inputs: Sequence[Tensor], outputs
 def replace_function(old: Function, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Function:
     """`old`'s body under a new name with other arguments and results; `old` stays for whoever else uses it."""
     base = old.name.split("_rewritten")[0]
-    f = Function(unique_function_name(old.graph, f"{base}_rewritten"), old.graph, inputs, outputs, old.control_outputs, dict(old.attrs))
+    f = Function(
+        unique_function_name(old.graph, f"{base}_rewritten"),
+        old.graph,
+        inputs,
+        outputs,
+        old.control_outputs,
+        dict(old.attrs),
+    )
     root = root_of(old.graph)
     if old.cache.get("single use"):  # made for one node, which now uses the new one
         root._functions.pop(old.name, None)
@@ -77,7 +94,14 @@ def unused_argument(g: FuncGraph, like: Tensor) -> Tensor:
     return a
 
 
-def _add(op_type: str, inputs: list[Tensor], attrs: dict[str, Any], shapes: Sequence[Shape], name: str, control: Sequence[Operation] = ()) -> Operation:
+def _add(
+    op_type: str,
+    inputs: list[Tensor],
+    attrs: dict[str, Any],
+    shapes: Sequence[Shape],
+    name: str,
+    control: Sequence[Operation] = (),
+) -> Operation:
     from hornbeam.core.graph import fill_defaults
 
     graph = get_default_graph()
@@ -149,7 +173,14 @@ def add_call(function: Function, inputs: list[Tensor], name: str, stateful: bool
     stateful = is_stateful(function.graph) if stateful is None else stateful
     attrs = {"Tin": base_types(inputs), "Tout": function.output_types, "f": function}
     control = outer_control([function.graph]) if isinstance(function.graph, FuncGraph) else []
-    return _add("StatefulPartitionedCall" if stateful else "PartitionedCall", inputs, attrs, function.output_shapes, name, control)
+    return _add(
+        "StatefulPartitionedCall" if stateful else "PartitionedCall",
+        inputs,
+        attrs,
+        function.output_shapes,
+        name,
+        control,
+    )
 
 
 def append_outputs(op: Operation, tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -110,7 +110,9 @@ class Tensor:
         return (self[i] for i in range(self._shape[0]))  # type: ignore[index]
 
     def __len__(self) -> int:
-        raise TypeError(f"len is not well defined for symbolic Tensors. ({self.name}) Please call `x.shape` rather than `len(x)`.")
+        raise TypeError(
+            f"len is not well defined for symbolic Tensors. ({self.name}) Please call `x.shape` rather than `len(x)`."
+        )
 
     def __bool__(self) -> bool:
         raise TypeError(
@@ -137,6 +139,25 @@ class Tensor:
 
     def __deepcopy__(self, memo: Any) -> Tensor:
         return self
+
+    if TYPE_CHECKING:  # core/operators.py puts these on the class
+
+        def __getitem__(self, key: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
 
     @classmethod
     def _override_operator(cls, operator: str, func: Callable[..., Any]) -> None:
@@ -402,9 +423,7 @@ class Graph:
                 )
             return op.outputs[int(index)]
         if ":" in name:
-            raise ValueError(
-                f"Name {name!r} appears to refer to a Tensor, not a Operation."
-            )
+            raise ValueError(f"Name {name!r} appears to refer to a Tensor, not a Operation.")
         if name not in self._ops:
             if allow_operation:
                 raise KeyError(f"The name {name!r} refers to an Operation not in the graph.{self._did_you_mean(name)}")
@@ -552,7 +571,9 @@ class Graph:
             return _Controller(self, None)
         ops: list[Operation] = []
         for c in control_inputs:
-            if isinstance(c, IndexedSlices) or hasattr(c, "_handle"):  # waiting for a resource variable must not read it
+            if isinstance(c, IndexedSlices) or hasattr(
+                c, "_handle"
+            ):  # waiting for a resource variable must not read it
                 c = c.op
             elif not isinstance(c, (Tensor, Operation, str)) and hasattr(c, "_as_graph_element"):
                 c = c._as_graph_element()
@@ -776,7 +797,7 @@ class Graph:
 
 def _user_frames() -> list[tuple[Any, int]]:
     frame: Any = sys._getframe(2)
-    frames = []
+    frames: list[tuple[Any, int]] = []
     while frame is not None and len(frames) < 12:
         code = frame.f_code
         if not code.co_filename.startswith(_HIDDEN):
@@ -860,7 +881,7 @@ def output_types(spec: OpSpec, attrs: dict[str, Any]) -> list[DType]:
         if a.type_list_attr is not None:
             types += attrs[a.type_list_attr]
             continue
-        t = attrs[a.type_attr] if a.type_attr is not None else a.dtype
+        t: Any = attrs[a.type_attr] if a.type_attr is not None else a.dtype
         if a.is_ref:
             t = t._as_ref
         if a.number_attr is not None:
@@ -877,7 +898,7 @@ def input_types(spec: OpSpec, attrs: dict[str, Any]) -> list[tuple[ArgSpec, DTyp
         if a.type_list_attr is not None:
             types += [(a, t) for t in attrs[a.type_list_attr]]
             continue
-        t = attrs[a.type_attr] if a.type_attr is not None else a.dtype
+        t: Any = attrs[a.type_attr] if a.type_attr is not None else a.dtype
         types += [(a, t)] * (attrs[a.number_attr] if a.number_attr is not None else 1)
     return types
 
@@ -918,7 +939,9 @@ def _infer_type_attrs(spec: OpSpec, inputs: Sequence[Tensor], attrs: dict[str, A
             i += len(attrs[a.type_list_attr])
         elif a.number_attr is not None:
             if a.number_attr not in attrs:
-                attrs[a.number_attr] = len(inputs) - i - sum(not b.is_list for b in spec.inputs[spec.inputs.index(a) + 1 :])
+                attrs[a.number_attr] = (
+                    len(inputs) - i - sum(not b.is_list for b in spec.inputs[spec.inputs.index(a) + 1 :])
+                )
             if a.type_attr and a.type_attr not in attrs and attrs[a.number_attr]:
                 attrs[a.type_attr] = inputs[i].dtype.base_dtype
             i += attrs[a.number_attr]
@@ -947,7 +970,9 @@ def convert_attr(spec: OpSpec, a: AttrSpec, value: Any) -> Any:
             return values
         v = _convert_one(kind, value)
     except TypeError as e:
-        raise TypeError(f"Op '{spec.name}', attr '{a.name}': expected {kind}, got {value!r} of type {type(value).__name__}. {e}") from None
+        raise TypeError(
+            f"Op '{spec.name}', attr '{a.name}': expected {kind}, got {value!r} of type {type(value).__name__}. {e}"
+        ) from None
     _check_allowed(spec, a, v)
     if a.minimum is not None and kind == "int" and v < a.minimum:
         raise ValueError(f"Attr '{a.name}' of '{spec.name}' Op passed {v} less than minimum {a.minimum}.")
@@ -963,7 +988,7 @@ def _check_allowed(spec: OpSpec, a: AttrSpec, v: Any) -> None:
             f"{', '.join(d.name for d in a.allowed)}"
         )
     given = '", "'.join(x.decode() for x in a.allowed)
-    raise ValueError(f'Attr \'{a.name}\' of \'{spec.name}\' Op passed string \'{v.decode()}\' not in: "{given}".')
+    raise ValueError(f"Attr '{a.name}' of '{spec.name}' Op passed string '{v.decode()}' not in: \"{given}\".")
 
 
 def _convert_one(kind: str, v: Any) -> Any:
@@ -1007,9 +1032,9 @@ def _graph_of(values: Sequence[Any], default: Graph) -> Graph:
             if g is not default:
                 return g
         else:
-            g = getattr(v, "graph", None)
-            if isinstance(g, Graph) and hasattr(v, "_as_graph_element"):
-                return g
+            owner = getattr(v, "graph", None)
+            if isinstance(owner, Graph) and hasattr(v, "_as_graph_element"):
+                return owner
     return default
 
 
@@ -1018,7 +1043,9 @@ def build(spec: OpSpec, args: Sequence[Any], kwargs: dict[str, Any], name: str |
     arg_specs = spec.inputs
     values = list(args)
     if len(values) > len(arg_specs):
-        raise TypeError(f"{spec.name} takes {len(arg_specs)} inputs ({', '.join(a.name for a in arg_specs)}), {len(values)} given")
+        raise TypeError(
+            f"{spec.name} takes {len(arg_specs)} inputs ({', '.join(a.name for a in arg_specs)}), {len(values)} given"
+        )
     for a in arg_specs[len(values) :]:
         if a.name not in kwargs:
             raise TypeError(f"{spec.name}: input '{a.name}' is missing")
@@ -1027,11 +1054,11 @@ def build(spec: OpSpec, args: Sequence[Any], kwargs: dict[str, Any], name: str |
     graph = _graph_of(values, graph)
     attrs: dict[str, Any] = {}
     for k, v in kwargs.items():
-        a = spec.attrs.get(k)
-        if a is None:
+        declared = spec.attrs.get(k)
+        if declared is None:
             raise TypeError(f"{spec.name} got an unexpected keyword argument '{k}'")
-        if v is not None or not a.has_default:
-            attrs[k] = convert_attr(spec, a, v)
+        if v is not None or not declared.has_default:
+            attrs[k] = convert_attr(spec, declared, v)
     if name and name[-1] == "/":
         full = name[:-1]
     else:
@@ -1071,7 +1098,7 @@ def package(spec: OpSpec, op: Operation) -> Any:
     i = 0
     for a in spec.outputs:
         if a.is_list:
-            n = op._attrs[a.number_attr] if a.number_attr else len(op._attrs[a.type_list_attr])
+            n = op._attrs[a.number_attr] if a.number_attr else len(op._attrs[a.type_list_attr])  # type: ignore[index]
             out.append(op._outputs[i : i + n])
             i += n
         else:
@@ -1098,7 +1125,9 @@ def _convert_input(spec: OpSpec, a: ArgSpec, v: Any, attrs: dict[str, Any], flat
         attrs[a.number_attr] = len(items)
         dtype = a.dtype or attrs.get(a.type_attr)  # type: ignore[arg-type]
         if dtype is None:
-            dtype = next((i.dtype.base_dtype for i in items if isinstance(i, Tensor) or hasattr(i, "_as_graph_element")), None)
+            dtype = next(
+                (i.dtype.base_dtype for i in items if isinstance(i, Tensor) or hasattr(i, "_as_graph_element")), None
+            )
         for k, item in enumerate(items):
             t = _input_tensor(spec, a, item, dtype, f"{a.name}_{k}")
             dtype = dtype or t._dtype.base_dtype
@@ -1113,13 +1142,18 @@ def _convert_input(spec: OpSpec, a: ArgSpec, v: Any, attrs: dict[str, Any], flat
             raise TypeError(f"Expected list for '{a.name}' argument to '{spec.name}' Op, not {v!r}.")
         items = list(v)
         if wanted is not None and len(wanted) != len(items):
-            raise ValueError(f"List argument '{a.name}' to '{spec.name}' Op must match length {len(wanted)} of attr '{a.type_list_attr}'.")
+            raise ValueError(
+                f"List argument '{a.name}' to '{spec.name}' Op must match length {len(wanted)} of attr '{a.type_list_attr}'."
+            )
         tensors = [
-            convert_to_tensor(item, wanted[k] if wanted else None, name=f"{a.name}_{k}", as_ref=a.is_ref) for k, item in enumerate(items)
+            convert_to_tensor(item, wanted[k] if wanted else None, name=f"{a.name}_{k}", as_ref=a.is_ref)
+            for k, item in enumerate(items)
         ]
         minimum = spec.attrs[a.type_list_attr].minimum
         if minimum is not None and len(tensors) < minimum:
-            raise ValueError(f"List argument '{a.name}' to '{spec.name}' Op with length {len(tensors)} shorter than minimum length {minimum}.")
+            raise ValueError(
+                f"List argument '{a.name}' to '{spec.name}' Op with length {len(tensors)} shorter than minimum length {minimum}."
+            )
         attrs[a.type_list_attr] = [t._dtype.base_dtype for t in tensors]
         flat += tensors
         return
@@ -1235,7 +1269,9 @@ class IndexedSlices:
 
 def _slices_to_tensor(value: IndexedSlices, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Tensor:
     if dtype is not None and not dtypes.as_dtype(dtype).is_compatible_with(value.dtype):
-        raise ValueError(f"Tensor conversion requested dtype {dtypes.as_dtype(dtype).name} for IndexedSlices with dtype {value.dtype.name}")
+        raise ValueError(
+            f"Tensor conversion requested dtype {dtypes.as_dtype(dtype).name} for IndexedSlices with dtype {value.dtype.name}"
+        )
     if value.dense_shape is None:
         raise ValueError(f"Tensor conversion requested for IndexedSlices without dense_shape: {value!s}")
     from hornbeam.core.registry import raw
@@ -1247,7 +1283,9 @@ def _slices_to_tensor(value: IndexedSlices, dtype: Any = None, name: str | None 
 _CONVERSIONS: list[tuple[int, Any, Callable[..., Any]]] = []
 
 
-def register_tensor_conversion_function(base_type: Any, conversion_func: Callable[..., Any], priority: int = 100) -> None:
+def register_tensor_conversion_function(
+    base_type: Any, conversion_func: Callable[..., Any], priority: int = 100
+) -> None:
     """`conversion_func(value, dtype=None, name=None, as_ref=False)` makes tensors of `base_type`; lower priority is tried first."""
     _CONVERSIONS.append((priority, base_type, conversion_func))
     _CONVERSIONS.sort(key=lambda c: c[0])
@@ -1268,8 +1306,14 @@ def convert_to_tensor(
     if dtype is not None:
         dtype = dtypes.as_dtype(dtype)
     if isinstance(value, Tensor):
-        if dtype is not None and not dtype.is_compatible_with(value.dtype) and dtype.base_dtype is not value.dtype.base_dtype:
-            raise ValueError(f"Tensor conversion requested dtype {dtype.name} for Tensor with dtype {value.dtype.name}: {str(value)!r}")
+        if (
+            dtype is not None
+            and not dtype.is_compatible_with(value.dtype)
+            and dtype.base_dtype is not value.dtype.base_dtype
+        ):
+            raise ValueError(
+                f"Tensor conversion requested dtype {dtype.name} for Tensor with dtype {value.dtype.name}: {str(value)!r}"
+            )
         graph = get_default_graph()
         if value._op.graph is not graph and graph.building_function:
             return graph.capture(value)  # type: ignore[attr-defined,no-any-return]
@@ -1328,7 +1372,10 @@ def get_default_graph() -> Graph:
 def reset_default_graph() -> None:
     """Replaces the default graph by an empty one; not allowed inside `with graph.as_default()`."""
     if _STACK.graphs:
-        raise AssertionError("Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared graph, exit the nesting and create a new graph.")
+        raise AssertionError(
+            ""
+            "Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared graph, exit the nesting and create a new graph."
+        )
     _GLOBAL[0] = Graph()
 
 

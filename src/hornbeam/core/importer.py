@@ -9,7 +9,14 @@ from typing import Any
 from hornbeam.core import dtypes, errors, registry
 from hornbeam.core.function import FuncGraph
 from hornbeam.core.graph import (
-    Graph, Operation, Tensor, convert_to_tensor, fill_defaults, get_default_graph, infer_output_shapes, input_types,
+    Graph,
+    Operation,
+    Tensor,
+    convert_to_tensor,
+    fill_defaults,
+    get_default_graph,
+    infer_output_shapes,
+    input_types,
 )  # fmt: skip
 from hornbeam.core.node_def import ImportedFunction, from_attr_value, op_def_to_spec
 from hornbeam.core.raising import Raised, raise_control_flow
@@ -40,7 +47,9 @@ def import_graph_def(
     for k in input_map:
         if not isinstance(k, str):
             raise TypeError("input_map must be a dictionary mapping strings to Tensor objects.")
-    if return_elements is not None and (isinstance(return_elements, str) or not all(isinstance(e, str) for e in return_elements)):
+    if return_elements is not None and (
+        isinstance(return_elements, str) or not all(isinstance(e, str) for e in return_elements)
+    ):
         raise TypeError("return_elements must be a list of strings.")
     graph = get_default_graph()
     if name == "":
@@ -94,7 +103,13 @@ class _Importer:
     """Adds NodeDefs in dependency order; inputs are resolved by name, back edges are refused by name."""
 
     def __init__(
-        self, graph: Graph, nodes: Sequence[Any], prefix: str, input_map: dict[str, Any], producer_ops: dict[str, Any], producer: int = 0
+        self,
+        graph: Graph,
+        nodes: Sequence[Any],
+        prefix: str,
+        input_map: dict[str, Any],
+        producer_ops: dict[str, Any],
+        producer: int = 0,
     ) -> None:
         self.graph = graph
         self.nodes = nodes
@@ -153,9 +168,13 @@ class _Importer:
             else:
                 self.specs[n.op] = spec
         if unknown:
-            listing = "; ".join(f"'{k}' ({c} node{'s' if c > 1 else ''}, e.g. '{where[k][0]}')" for k, c in sorted(unknown.items()))
+            listing = "; ".join(
+                f"'{k}' ({c} node{'s' if c > 1 else ''}, e.g. '{where[k][0]}')" for k, c in sorted(unknown.items())
+            )
             raise errors.NotFoundError(
-                None, None, f"Op type not registered: {listing}. 'hornbeam coverage --ops' lists the ops this version has."
+                None,
+                None,
+                f"Op type not registered: {listing}. 'hornbeam coverage --ops' lists the ops this version has.",
             )
 
     def _spec(self, op_type: str) -> OpSpec | None:
@@ -204,7 +223,9 @@ class _Importer:
                     ready.append(u)
         if len(out) < len(by_name):
             stuck = [n for n, p in pending.items() if p > 0]
-            raise ValueError(f"Graph is invalid, contains a cycle with {len(stuck)} nodes, including: {', '.join(stuck[:4])}")
+            raise ValueError(
+                f"Graph is invalid, contains a cycle with {len(stuck)} nodes, including: {', '.join(stuck[:4])}"
+            )
         position = {n.name: i for i, n in enumerate(self.nodes)}
         if all(position[e] < i for i, n in enumerate(self.nodes) for e in self._edges(n)):
             return list(self.nodes)
@@ -218,7 +239,9 @@ class _Importer:
         op_name, _, index = key.rpartition(":")
         op = self.made[op_name]
         if not index.isdigit() or int(index) >= len(op.outputs):
-            raise ValueError(f"Node '{n.name}': Connecting to invalid output {index} of source node {op_name} which has {len(op.outputs)} outputs.")
+            raise ValueError(
+                f"Node '{n.name}': Connecting to invalid output {index} of source node {op_name} which has {len(op.outputs)} outputs."
+            )
         return op.outputs[int(index)]
 
     def _add(self, n: Any) -> Operation:
@@ -246,15 +269,19 @@ class _Importer:
         except (TypeError, KeyError) as e:
             raise ValueError(f"Node '{n.name}' (op '{n.op}'): {e}") from None
         if len(expected) != len(inputs):
-            raise ValueError(f"Node '{n.name}': NodeDef expected {len(expected)} inputs for op '{n.op}' but got {len(inputs)}.")
-        for i, ((a, want), t) in enumerate(zip(expected, inputs, strict=True)):
+            raise ValueError(
+                f"Node '{n.name}': NodeDef expected {len(expected)} inputs for op '{n.op}' but got {len(inputs)}."
+            )
+        for i, ((arg, want), t) in enumerate(zip(expected, inputs, strict=True)):
             if want is not None and t.dtype.base_dtype is not want.base_dtype:
                 raise ValueError(
                     f"Input {i} of node {self.prefix}{n.name} was passed {t.dtype.base_dtype.name} from {t.name} incompatible with "
                     f"expected {want.name}."
                 )
-            if a.is_ref and not t.dtype._is_ref_dtype and t.dtype is not dtypes.resource:
-                raise ValueError(f"Input {i} of node {self.prefix}{n.name} was passed {t.dtype.name} from {t.name} incompatible with expected {want.name}_ref.")
+            if arg.is_ref and not t.dtype._is_ref_dtype and t.dtype is not dtypes.resource:
+                raise ValueError(
+                    f"Input {i} of node {self.prefix}{n.name} was passed {t.dtype.name} from {t.name} incompatible with expected {want.name}_ref."
+                )
         full = self.prefix + n.name
         if full in self.graph._ops:
             raise ValueError(f"Node name '{full}' already exists in the Graph.")
@@ -264,8 +291,12 @@ class _Importer:
         finally:
             self.graph._name_stack = old
         if "_class" in attrs and self.prefix:
-            attrs["_class"] = [b"loc:@" + self.prefix.encode() + g[5:] if g.startswith(b"loc:@") else g for g in attrs["_class"]]
-        op = self.graph.add_node(spec, full, inputs, attrs, control_inputs=[], device=n.device or None, infer_shapes=False)
+            attrs["_class"] = [
+                b"loc:@" + self.prefix.encode() + g[5:] if g.startswith(b"loc:@") else g for g in attrs["_class"]
+            ]
+        op = self.graph.add_node(
+            spec, full, inputs, attrs, control_inputs=[], device=n.device or None, infer_shapes=False
+        )
         self._shapes(op)
         if op.type == "Const":
             op.outputs[0]._const = attrs["value"]
@@ -319,7 +350,9 @@ def function_body(function_def: Any, outer: Graph) -> tuple[FuncGraph, list[Tens
             if s is None:
                 f = graph._get_function(op_type)
                 if f is None:
-                    raise errors.NotFoundError(None, None, f"Op type not registered '{op_type}' in function '{sig.name}'.")
+                    raise errors.NotFoundError(
+                        None, None, f"Op type not registered '{op_type}' in function '{sig.name}'."
+                    )
                 s = function_call_spec(f)
             specs[op_type] = s
         return specs[op_type]
@@ -339,7 +372,9 @@ def function_body(function_def: Any, outer: Graph) -> tuple[FuncGraph, list[Tens
         if len(parts) == 1:
             return parts[0]
         spec = spec_of(node.op)
-        attrs = {k: from_attr_value(v, spec.attrs[k].kind if k in spec.attrs else None, graph) for k, v in node.attr.items()}
+        attrs = {
+            k: from_attr_value(v, spec.attrs[k].kind if k in spec.attrs else None, graph) for k, v in node.attr.items()
+        }
         fill_defaults(spec, attrs)
         k = 0
         for o in spec.outputs:

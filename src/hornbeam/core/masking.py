@@ -16,7 +16,9 @@ def boolean_mask(tensor: Any, mask: Any, name: str = "boolean_mask", axis: Any =
         mask = convert_to_tensor(mask, name="mask")
         mask_shape = mask._shape
         if mask_shape is None:
-            raise ValueError("Number of mask dimensions must be specified, even if some dimensions are None. E.g. shape=[None] is ok, but shape=None is not.")
+            raise ValueError(
+                "Number of mask dimensions must be specified, even if some dimensions are None. E.g. shape=[None] is ok, but shape=None is not."
+            )
         k = len(mask_shape)
         if k == 0:
             raise ValueError("mask cannot be scalar.")

@@ -144,7 +144,16 @@ def from_attr_value(proto: Any, kind: str | None, graph: Graph | None = None) ->
     return [] if kind is not None and kind.startswith("list(") else None
 
 
-_LIST_FIELDS = {"string": "s", "int": "i", "float": "f", "bool": "b", "type": "type", "shape": "shape", "tensor": "tensor", "func": "func"}
+_LIST_FIELDS = {
+    "string": "s",
+    "int": "i",
+    "float": "f",
+    "bool": "b",
+    "type": "type",
+    "shape": "shape",
+    "tensor": "tensor",
+    "func": "func",
+}
 
 
 def _from_list(values: Any, kind: str | None, graph: Graph | None) -> list[Any]:
@@ -232,13 +241,22 @@ def graph_to_graph_def(graph: Graph, from_version: int | None = None, add_shapes
 
 # --- signatures ---------------------------------------------------------------------------------------------------------------
 def spec_to_op_def(spec: OpSpec) -> Any:
-    out = OpDef(name=spec.name, is_stateful=spec.stateful, is_aggregate=spec.aggregate, allows_uninitialized_input=spec.allows_uninitialized)
+    out = OpDef(
+        name=spec.name,
+        is_stateful=spec.stateful,
+        is_aggregate=spec.aggregate,
+        allows_uninitialized_input=spec.allows_uninitialized,
+    )
     for target, args in ((out.input_arg, spec.inputs), (out.output_arg, spec.outputs)):
         for a in args:
             p = target.add(name=a.name, is_ref=a.is_ref)
             if a.dtype is not None:
                 p.type = a.dtype.as_datatype_enum
-            p.type_attr, p.number_attr, p.type_list_attr = a.type_attr or "", a.number_attr or "", a.type_list_attr or ""
+            p.type_attr, p.number_attr, p.type_list_attr = (
+                a.type_attr or "",
+                a.number_attr or "",
+                a.type_list_attr or "",
+            )
     for s in spec.attrs.values():
         p = out.attr.add(name=s.name, type=s.kind)
         if s.has_default and not (s.default is None and s.kind in ("func", "tensor", "type")):
@@ -246,7 +264,9 @@ def spec_to_op_def(spec: OpSpec) -> Any:
         if s.minimum is not None:
             p.has_minimum, p.minimum = True, s.minimum
         if s.allowed is not None:
-            p.allowed_values.CopyFrom(to_attr_value("list(type)" if isinstance(s.allowed[0], DType) else "list(string)", s.allowed))
+            p.allowed_values.CopyFrom(
+                to_attr_value("list(type)" if isinstance(s.allowed[0], DType) else "list(string)", s.allowed)
+            )
         if s.kind == "type" and s.allowed is not None:
             p.type = "type"
     return out
@@ -264,7 +284,12 @@ def op_def_to_spec(op_def: Any) -> OpSpec:
 
     def arg(a: Any) -> ArgSpec:
         return ArgSpec(
-            a.name, a.type_attr or None, dtypes.as_dtype(a.type) if a.type else None, a.number_attr or None, a.type_list_attr or None, a.is_ref
+            a.name,
+            a.type_attr or None,
+            dtypes.as_dtype(a.type) if a.type else None,
+            a.number_attr or None,
+            a.type_list_attr or None,
+            a.is_ref,
         )
 
     spec.inputs = [arg(a) for a in op_def.input_arg]

@@ -28,7 +28,9 @@ def _binary(op: str, name: str) -> tuple[Callable[..., Any], Callable[..., Any]]
             try:
                 y = _other(y, x, "y")
             except TypeError:
-                if hasattr(type(y), f"__r{name}__") and not isinstance(y, (int, float, complex, str, bytes, list, tuple, np.ndarray)):
+                if hasattr(type(y), f"__r{name}__") and not isinstance(
+                    y, (int, float, complex, str, bytes, list, tuple, np.ndarray)
+                ):
                     return NotImplemented
                 raise
             return _apply(op, x, y, scope)
@@ -56,7 +58,9 @@ def _apply(op: str, x: Any, y: Any, scope: str) -> Any:
             if op == "LogicalXor":
                 return raw.LogicalAnd(raw.LogicalOr(x, y), raw.LogicalNot(raw.LogicalAnd(x, y)), name=scope)
             return getattr(raw, op)(x, y, name=scope)
-        return getattr(raw, {"LogicalAnd": "BitwiseAnd", "LogicalOr": "BitwiseOr", "LogicalXor": "BitwiseXor"}[op])(x, y, name=scope)
+        return getattr(raw, {"LogicalAnd": "BitwiseAnd", "LogicalOr": "BitwiseOr", "LogicalXor": "BitwiseXor"}[op])(
+            x, y, name=scope
+        )
     return getattr(raw, op)(x, y, name=scope)
 
 
@@ -70,7 +74,12 @@ _BINARY = {
     "floordiv": ("FloorDiv", "floordiv"), "mod": ("FloorMod", "mod"), "pow": ("Pow", "pow"), "and": ("LogicalAnd", "and"),
     "or": ("LogicalOr", "or"), "xor": ("LogicalXor", "xor"),
 }  # fmt: skip
-_COMPARE = {"lt": ("Less", "Less"), "le": ("LessEqual", "LessEqual"), "gt": ("Greater", "Greater"), "ge": ("GreaterEqual", "GreaterEqual")}
+_COMPARE = {
+    "lt": ("Less", "Less"),
+    "le": ("LessEqual", "LessEqual"),
+    "gt": ("Greater", "Greater"),
+    "ge": ("GreaterEqual", "GreaterEqual"),
+}
 
 
 def _add(x: Any, y: Any) -> Any:
@@ -117,12 +126,19 @@ def _check_index(i: Any) -> None:
         return
     if isinstance(i, np.ndarray) and i.shape == () and i.dtype.kind in "iu":
         return
-    raise TypeError(f"Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 tensors are valid indices, got {i!r}")
+    raise TypeError(
+        f"Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 tensors are valid indices, got {i!r}"
+    )
 
 
 def slice_helper(tensor: Any, key: Any, var: Any = None) -> Any:
     """`tensor[key]` as one StridedSlice; a boolean mask goes to `boolean_mask`."""
-    if isinstance(key, (list, np.ndarray)) and np.asarray(key).dtype == bool or isinstance(key, Tensor) and key.dtype.is_bool:
+    if (
+        isinstance(key, (list, np.ndarray))
+        and np.asarray(key).dtype == bool
+        or isinstance(key, Tensor)
+        and key.dtype.is_bool
+    ):
         from hornbeam.core.masking import boolean_mask
 
         return boolean_mask(tensor, key)
@@ -134,10 +150,10 @@ def slice_helper(tensor: Any, key: Any, var: Any = None) -> Any:
     for i, item in enumerate(items):
         bit = 1 << i
         if item is Ellipsis:
-            begin.append(0), end.append(0), strides.append(1)
+            _append(begin, end, strides, 0, 0)
             masks["ellipsis"] |= bit
         elif item is None:
-            begin.append(0), end.append(0), strides.append(1)
+            _append(begin, end, strides, 0, 0)
             masks["new_axis"] |= bit
         elif isinstance(item, slice):
             for v in (item.start, item.stop, item.step):
@@ -157,14 +173,26 @@ def slice_helper(tensor: Any, key: Any, var: Any = None) -> Any:
     with name_scope(None, "strided_slice", [tensor, *begin, *end, *strides]) as scope:
         tensor = convert_to_tensor(tensor)
         if begin:
-            dtype = dtypes.int64 if any(getattr(v, "dtype", None) == dtypes.int64 for v in (*begin, *end, *strides)) else dtypes.int32
-            b, e, s = (_stack(v, dtype, scope + n) for n, v in (("stack", begin), ("stack_1", end), ("stack_2", strides)))
+            dtype = (
+                dtypes.int64
+                if any(getattr(v, "dtype", None) == dtypes.int64 for v in (*begin, *end, *strides))
+                else dtypes.int32
+            )
+            b, e, s = (
+                _stack(v, dtype, scope + n) for n, v in (("stack", begin), ("stack_1", end), ("stack_2", strides))
+            )
         else:
             b = e = s = np.zeros([0], np.int32)
         return raw.StridedSlice(
             tensor, b, e, s, begin_mask=masks["begin"], end_mask=masks["end"], ellipsis_mask=masks["ellipsis"],
             new_axis_mask=masks["new_axis"], shrink_axis_mask=masks["shrink_axis"], name=scope,
         )  # fmt: skip
+
+
+def _append(begin: list[Any], end: list[Any], strides: list[Any], b: Any, e: Any) -> None:
+    begin.append(b)
+    end.append(e)
+    strides.append(1)
 
 
 def _index(v: Any) -> Any:
@@ -185,7 +213,9 @@ def _stack(values: list[Any], dtype: Any, name: str) -> Any:
 
         return const_node(np.array(values, dtype.np), name=name.rsplit("/", 1)[-1])
     tensors = [
-        (raw.Cast(v, DstT=dtype) if v.dtype.base_dtype is not dtype else v) if isinstance(v, Tensor) else convert_to_tensor(v, dtype)
+        (raw.Cast(v, DstT=dtype) if v.dtype.base_dtype is not dtype else v)
+        if isinstance(v, Tensor)
+        else convert_to_tensor(v, dtype)
         for v in values
     ]
     return raw.Pack(tensors, axis=0, name=name.rsplit("/", 1)[-1])
@@ -204,7 +234,8 @@ def install() -> None:
     Tensor._override_operator("__neg__", lambda x: raw.Neg(x))
     Tensor._override_operator("__abs__", lambda x: (raw.ComplexAbs if x.dtype.is_complex else raw.Abs)(x))
     Tensor._override_operator(
-        "__invert__", lambda x: raw.LogicalNot(x, name="LogicalNot") if x.dtype.is_bool else raw.Invert(x, name="Invert")
+        "__invert__",
+        lambda x: raw.LogicalNot(x, name="LogicalNot") if x.dtype.is_bool else raw.Invert(x, name="Invert"),
     )
     Tensor._override_operator("__getitem__", slice_helper)
 

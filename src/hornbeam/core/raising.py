@@ -72,7 +72,9 @@ def _dtype(n: Any) -> DType:
     return d._as_ref if n.op.startswith("Ref") else d
 
 
-def _submodule(importer: Any, name: str, nodes: Sequence[Any], args: Sequence[tuple[str, DType, Shape]], results: Sequence[str]) -> tuple[FuncGraph, list[Tensor], list[Tensor], list[Operation]]:
+def _submodule(
+    importer: Any, name: str, nodes: Sequence[Any], args: Sequence[tuple[str, DType, Shape]], results: Sequence[str]
+) -> tuple[FuncGraph, list[Tensor], list[Tensor], list[Operation]]:
     """A body: `args` are (tensor name in the outer graph, dtype, shape), `results` tensor names. (graph, args, results, side effects)."""
     graph = FuncGraph(name, importer.graph)
     inner: dict[str, Tensor] = {}
@@ -104,12 +106,18 @@ def _submodule(importer: Any, name: str, nodes: Sequence[Any], args: Sequence[tu
     for r in results:
         key = r if ":" in r else r + ":0"
         outs.append(inner[key] if key in inner else made[_base(r)].outputs[_port(r)])
-    effects = [o for o in made.values() if o.spec.stateful and o.type not in ("VariableV2", "VarHandleOp") and "seed2" not in o._attrs]
+    effects = [
+        o
+        for o in made.values()
+        if o.spec.stateful and o.type not in ("VariableV2", "VarHandleOp") and "seed2" not in o._attrs
+    ]
     graph.outputs = outs
     return graph, arguments, outs, effects
 
 
-def _function(importer: Any, base: str, nodes: Sequence[Any], args: Sequence[tuple[str, DType, Shape]], results: Sequence[str]) -> Function:
+def _function(
+    importer: Any, base: str, nodes: Sequence[Any], args: Sequence[tuple[str, DType, Shape]], results: Sequence[str]
+) -> Function:
     name = unique_function_name(importer.graph, base.replace("/", "_"))
     graph, arguments, outs, effects = _submodule(importer, name, nodes, args, results)
     f = Function(name, graph, arguments, outs, effects)
@@ -133,8 +141,12 @@ def _raise_loops(nodes: list[Any], importer: Any) -> list[Any]:
     members: dict[bytes, set[str]] = {}
     exits: dict[bytes, list[Any]] = {}
     for name, enters in frames.items():
-        own_merges = {u for e in enters for u in users[e.name] if by_name[u].op in MERGE and _base(by_name[u].input[0]) == e.name}
-        own_switches = {u for m in own_merges for u in users[m] if by_name[u].op in SWITCH and _base(by_name[u].input[0]) == m}
+        own_merges = {
+            u for e in enters for u in users[e.name] if by_name[u].op in MERGE and _base(by_name[u].input[0]) == e.name
+        }
+        own_switches = {
+            u for m in own_merges for u in users[m] if by_name[u].op in SWITCH and _base(by_name[u].input[0]) == m
+        }
         own_exits = {u for s in own_switches for u in users[s] if by_name[u].op in EXIT}
         seen = {e.name for e in enters}
         stack = list(seen)
@@ -146,9 +158,13 @@ def _raise_loops(nodes: list[Any], importer: Any) -> list[Any]:
                         stack.append(u)
         members[name] = seen
         exits[name] = [n for n in nodes if n.name in own_exits]
-    outermost = [
-        f for f in frames if not any(g != f and any(e.name in members[g] for e in frames[f]) and not any(e.name in members[f] for e in frames[g]) for g in frames)
-    ]  # fmt: skip
+
+    def within(f: bytes, g: bytes) -> bool:
+        return (
+            g != f and any(e.name in members[g] for e in frames[f]) and not any(e.name in members[f] for e in frames[g])
+        )
+
+    outermost = [f for f in frames if not any(within(f, g) for g in frames)]
     gone: set[str] = set()
     made: list[Any] = []
     for f in outermost:
@@ -157,7 +173,15 @@ def _raise_loops(nodes: list[Any], importer: Any) -> list[Any]:
     return [n for n in nodes if n.name not in gone] + made
 
 
-def _loop(frame: str, enters: list[Any], members: set[str], exits: list[Any], by_name: dict[str, Any], users: dict[str, list[str]], importer: Any) -> list[Any]:
+def _loop(
+    frame: str,
+    enters: list[Any],
+    members: set[str],
+    exits: list[Any],
+    by_name: dict[str, Any],
+    users: dict[str, list[str]],
+    importer: Any,
+) -> list[Any]:
     variables: list[tuple[Any, Any, Any]] = []  # Enter, Merge, Switch
     invariants: list[Any] = []
     for e in enters:
@@ -166,12 +190,22 @@ def _loop(frame: str, enters: list[Any], members: set[str], exits: list[Any], by
             invariants.append(e)
             continue
         m = merges[0]
-        switch = next((by_name[u] for u in users[m.name] if by_name[u].op in SWITCH and _base(by_name[u].input[0]) == m.name), None)
+        switch = next(
+            (by_name[u] for u in users[m.name] if by_name[u].op in SWITCH and _base(by_name[u].input[0]) == m.name),
+            None,
+        )
         variables.append((e, m, switch))
-    loop_cond = next((by_name[m] for m in members if by_name[m].op == "LoopCond" and _is_cond_of(by_name[m], variables)), None)
+    loop_cond = next(
+        (by_name[m] for m in members if by_name[m].op == "LoopCond" and _is_cond_of(by_name[m], variables)), None
+    )
     if loop_cond is None:
         raise ValueError(f"Loop '{frame}' has no LoopCond node: its graph cannot be raised to a While.")
-    skeleton = {n.name for v in variables for n in v if n is not None} | {e.name for e in enters} | {x.name for x in exits} | {loop_cond.name}
+    skeleton = (
+        {n.name for v in variables for n in v if n is not None}
+        | {e.name for e in enters}
+        | {x.name for x in exits}
+        | {loop_cond.name}
+    )
     nexts = {}
     for e, m, _ in variables:
         n = by_name[_base(m.input[1])]
@@ -181,7 +215,10 @@ def _loop(frame: str, enters: list[Any], members: set[str], exits: list[Any], by
     inside.sort(key=lambda n: importer.position.get(n.name, 1 << 30))
     cond_roots = [_base(loop_cond.input[0])]
     cond_nodes = _ancestors(cond_roots, by_name, {n.name for n in inside})
-    body_nodes = {n.name for n in inside} - (cond_nodes - _ancestors([_base(nexts[e.name].input[0]) for e, _, _ in variables], by_name, {n.name for n in inside}))
+    inside_names = {n.name for n in inside}
+    body_nodes = inside_names - (
+        cond_nodes - _ancestors([_base(nexts[e.name].input[0]) for e, _, _ in variables], by_name, inside_names)
+    )
     cond_list = [n for n in inside if n.name in cond_nodes]
     body_list = [n for n in inside if n.name in body_nodes]
     entering = [e for e, _, _ in variables] + invariants
@@ -205,7 +242,9 @@ def _loop(frame: str, enters: list[Any], members: set[str], exits: list[Any], by
                 break
             shapes = merged
         assert body is not None
-        cond = _function(imp, base + "_cond", cond_list, list(zip(cond_refs, types, shapes, strict=True)), [loop_cond.input[0]])
+        cond = _function(
+            imp, base + "_cond", cond_list, list(zip(cond_refs, types, shapes, strict=True)), [loop_cond.input[0]]
+        )
         attrs = {
             "T": [t.base_dtype for t in types], "cond": cond, "body": body, "output_shapes": list(shapes),
             "parallel_iterations": enters[0].attr["parallel_iterations"].i or 10,
@@ -267,7 +306,12 @@ def _raise_conditionals(nodes: list[Any], importer: Any) -> list[Any]:
         users = _users_of(nodes)
         sides = {p: (_side(s, 1, users), _side(s, 0, users)) for p, s in switches.items()}
         outer = next(
-            (p for p in switches if not any(q != p and any(s.name in sides[q][0] | sides[q][1] for s in switches[p]) for q in switches)), None
+            (
+                p
+                for p in switches
+                if not any(q != p and any(s.name in sides[q][0] | sides[q][1] for s in switches[p]) for q in switches)
+            ),
+            None,
         )
         if outer is None:
             raise ValueError(f"Conditionals on {sorted(switches)[:3]} contain each other: the graph cannot be raised.")
@@ -298,7 +342,12 @@ def _side(switches: Sequence[Any], port: int, users: dict[str, list[Any]]) -> se
     """Nodes that run only when the switches give their output `port`; a Merge belongs when all its inputs do."""
     inside: set[str] = set()
     own = {s.name for s in switches}
-    stack: list[Any] = [u for s in switches for u in users[s.name] if any(_base(i) == s.name and _port(i) == port and not i.startswith('^') for i in u.input)]
+    stack: list[Any] = [
+        u
+        for s in switches
+        for u in users[s.name]
+        if any(_base(i) == s.name and _port(i) == port and not i.startswith("^") for i in u.input)
+    ]
     live = {(s.name, port) for s in switches}
     while stack:
         n = stack.pop()
@@ -311,7 +360,14 @@ def _side(switches: Sequence[Any], port: int, users: dict[str, list[Any]]) -> se
     return inside
 
 
-def _conditional(pred: str, switches: list[Any], sides: tuple[set[str], set[str]], nodes: list[Any], by_name: dict[str, Any], importer: Any) -> list[Any]:
+def _conditional(
+    pred: str,
+    switches: list[Any],
+    sides: tuple[set[str], set[str]],
+    nodes: list[Any],
+    by_name: dict[str, Any],
+    importer: Any,
+) -> list[Any]:
     true_set, false_set = sides
     own = {s.name: s for s in switches}
     merges = []
@@ -335,7 +391,9 @@ def _conditional(pred: str, switches: list[Any], sides: tuple[set[str], set[str]
         elif n.name not in merge_names and n.name not in own:
             for i in _data(n):
                 if _base(i) in members or _base(i) in own:
-                    raise ValueError(f"Node '{n.name}' uses '{i}', which exists in one branch of the condition '{pred}' only.")
+                    raise ValueError(
+                        f"Node '{n.name}' uses '{i}', which exists in one branch of the condition '{pred}' only."
+                    )
     exported: dict[str, str] = {}  # crossing tensor → output of the If that makes it
     for k in range(last + 1):
         out += _stage_if(k, pred, own, merges, stage, true_set, false_set, crossing, exported, nodes, by_name, importer)
@@ -396,7 +454,11 @@ def _stage_if(
             if _base(i) in own:
                 used[_base(i)] = None
     switches = [own[s] for s in used]
-    brought = [c for c in exported if any(_same(i, c) for n in mine for i in _data(n)) or any(_same(i, c) for m in my_merges for i in _data(m))]
+    brought = [
+        c
+        for c in exported
+        if any(_same(i, c) for n in mine for i in _data(n)) or any(_same(i, c) for m in my_merges for i in _data(m))
+    ]
     both = true_set | false_set
     outside: dict[str, None] = {}  # values from around the conditional that reach it without a Switch
     for i in (*(i for n in mine for i in _data(n)), *(i for m in my_merges for i in _data(m))):
@@ -408,7 +470,11 @@ def _stage_if(
     for m in my_merges:
         refs = {_which(i, own, true_set, false_set): i for i in _data(m)}
         pair.append((refs[True], refs[False]))
-    indexed = [m for m in my_merges if any(_base(i) == m.name and _port(i) == 1 and not i.startswith("^") for n in nodes for i in n.input)]
+    indexed = [
+        m
+        for m in my_merges
+        if any(_base(i) == m.name and _port(i) == 1 and not i.startswith("^") for n in nodes for i in n.input)
+    ]
     merge_types = [_dtype(m) for m in my_merges]
 
     def build(imp: Any, inputs: list[Tensor]) -> Operation:
@@ -416,10 +482,18 @@ def _stage_if(
 
         def branch(side: bool) -> Function:
             args = [(f"{s.name}:{int(side)}", _dtype(s), t._shape) for s, t in zip(switches, tensors, strict=False)]
-            args += [(c, t.dtype, t._shape) for c, t in zip((*brought, *outside), tensors[len(switches) :], strict=True)]
+            args += [
+                (c, t.dtype, t._shape) for c, t in zip((*brought, *outside), tensors[len(switches) :], strict=True)
+            ]
             body = [n for n in mine if (n.name in true_set) == side]
             results = [p[0] if side else p[1] for p in pair]
-            f = _function(imp, f"{imp.prefix}{base_name}_{'true' if side else 'false'}", body, args, results + [c for c in leaving if crossing[c][1] == side])
+            f = _function(
+                imp,
+                f"{imp.prefix}{base_name}_{'true' if side else 'false'}",
+                body,
+                args,
+                results + [c for c in leaving if crossing[c][1] == side],
+            )
             return _completed(f, side)
 
         def _completed(f: Function, side: bool) -> Function:
@@ -452,15 +526,33 @@ def _stage_if(
         }  # fmt: skip
         op = imp.graph.add_node(get("If"), imp.prefix + base_name, inputs, attrs, control_inputs=[], infer_shapes=False)
         for t, a, b in zip(op.outputs, then.outputs, other.outputs, strict=True):
-            m = a._shape if b.op.type == "FakeParam" else b._shape if a.op.type == "FakeParam" else _common(a._shape, b._shape)
+            m = (
+                a._shape
+                if b.op.type == "FakeParam"
+                else b._shape
+                if a.op.type == "FakeParam"
+                else _common(a._shape, b._shape)
+            )
             t._shape = m if m is None or isinstance(m, tuple) else None
         return op  # type: ignore[no-any-return]
 
     controls = sorted(
-        {i for s in switches for i in s.input if i.startswith("^") and i[1:] not in names and i[1:] not in true_set | false_set}
-        | {i for n in mine for i in n.input if i.startswith("^") and i[1:] not in true_set | false_set and i[1:] not in own}
+        {
+            i
+            for s in switches
+            for i in s.input
+            if i.startswith("^") and i[1:] not in names and i[1:] not in true_set | false_set
+        }
+        | {
+            i
+            for n in mine
+            for i in n.input
+            if i.startswith("^") and i[1:] not in true_set | false_set and i[1:] not in own
+        }
     )
-    out: list[Any] = [Raised(base_name, "If", [pred, *plain_inputs, *(exported[c] for c in brought), *outside, *controls], build)]
+    out: list[Any] = [
+        Raised(base_name, "If", [pred, *plain_inputs, *(exported[c] for c in brought), *outside, *controls], build)
+    ]
     for j, (m, dtype) in enumerate(zip(my_merges, merge_types, strict=True)):
         if m in indexed:
             n = type(m)(name=m.name, op="IdentityN", device=m.device)
@@ -505,7 +597,9 @@ def _tensor_dtype(ref: str, by_name: dict[str, Any], importer: Any) -> DType:
     if isinstance(n, Raised):
         raise ValueError(f"The type of '{ref}' is not known before its node is built.")
     spec = importer.spec_of(n.op)
-    attrs = {a: from_attr_value(v, spec.attrs[a].kind if a in spec.attrs else None, importer.graph) for a, v in n.attr.items()}
+    attrs = {
+        a: from_attr_value(v, spec.attrs[a].kind if a in spec.attrs else None, importer.graph)
+        for a, v in n.attr.items()
+    }
     fill_defaults(spec, attrs)
     return output_types(spec, attrs)[_port(ref)]
-

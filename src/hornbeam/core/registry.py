@@ -84,6 +84,7 @@ class OpSpec:
         self.allows_uninitialized = allows_uninitialized
         self.device_if = device_if
         self.raw_refs = raw_refs
+        self.bounded_kernel: Callable[..., Any] | None = None  # static output bounds, where `device_if` says they do
         self.gradient_fn: Callable[..., Any] | None = None
         self.has_gradient = False
         self._parsed = False

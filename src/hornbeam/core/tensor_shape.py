@@ -22,7 +22,9 @@ class Dimension:
             try:
                 value = int(value.__index__())
             except AttributeError:
-                raise TypeError(f"Dimension value must be integer or None or have an __index__ method, got {value!r}") from None
+                raise TypeError(
+                    f"Dimension value must be integer or None or have an __index__ method, got {value!r}"
+                ) from None
             if value < 0:
                 raise ValueError(f"Dimension {value} must be >= 0")
         self._value: int | None = value
@@ -116,7 +118,9 @@ class Dimension:
     __div__ = __floordiv__
 
     def __truediv__(self, other: Any) -> Any:
-        raise TypeError(f"unsupported operand type(s) for /: 'Dimension' and '{type(other).__name__}', please use // instead")
+        raise TypeError(
+            f"unsupported operand type(s) for /: 'Dimension' and '{type(other).__name__}', please use // instead"
+        )
 
     def __mod__(self, other: Any) -> Dimension:
         return self._arith(other, lambda a, b: a % b)
@@ -320,7 +324,11 @@ def to_tuple(shape: Any) -> Shape:
     if isinstance(shape, TensorShape):
         return shape._dims
     if type(shape) is tuple and all(type(d) is int or d is None for d in shape):
-        return tuple(None if d is not None and d < 0 else d for d in shape) if any(d is not None and d < 0 for d in shape) else shape
+        return (
+            tuple(None if d is not None and d < 0 else d for d in shape)
+            if any(d is not None and d < 0 for d in shape)
+            else shape
+        )
     if hasattr(shape, "unknown_rank"):  # a TensorShapeProto
         return None if shape.unknown_rank else tuple(None if d.size < 0 else int(d.size) for d in shape.dim)
     if isinstance(shape, (str, bytes)):

@@ -14,7 +14,7 @@ from hornbeam.core.function import FuncGraph, Function, handle_extra, unique_fun
 from hornbeam.core.function_gradient import GradientGraph, _body, dense, handle_data
 from hornbeam.core.functional import add_while, append_inputs, append_outputs, replace_function, unused_argument
 from hornbeam.core.gradients import gradients_between, is_trainable, needed_inputs
-from hornbeam.core.graph import Operation, Tensor
+from hornbeam.core.graph import IndexedSlices, Operation, Tensor
 from hornbeam.core.registry import raw
 
 _PASS = ("Identity", "StopGradient")
@@ -50,7 +50,14 @@ class _Loop:
         a, b = (_through(t) for t in o.op.inputs)
         step = constant_value(b) if a is i else constant_value(a) if b is i else None
         start = constant_value(self.op.inputs[k])
-        if step is None or start is None or step.size != 1 or start.size != 1 or int(step.reshape(-1)[0]) != 1 or start.ndim:
+        if (
+            step is None
+            or start is None
+            or step.size != 1
+            or start.size != 1
+            or int(step.reshape(-1)[0]) != 1
+            or start.ndim
+        ):
             return None
         return int(start)
 
@@ -100,7 +107,11 @@ class _Loop:
         k = self.index.get(t)
         if k is not None:
             return self.invariant[k]
-        return constant_value(t) is not None or t.op.type in ("Add", "AddV2", "Sub") and all(self.stays(i) for i in t.op.inputs)
+        return (
+            constant_value(t) is not None
+            or t.op.type in ("Add", "AddV2", "Sub")
+            and all(self.stays(i) for i in t.op.inputs)
+        )
 
     def written_once(self, k: int) -> Operation | None:
         """The one operation that uses list variable k, if it writes another element every turn."""
@@ -110,12 +121,20 @@ class _Loop:
         write = _through(self.body.outputs[k]).op
         if write.type != "TensorListSetItem" or write.inputs[0] is not argument or len(argument._consumers) != 1:
             return None
-        return write if self.distinct(write.inputs[1]) and write.outputs[0]._consumers in ([], [self.body.outputs[k].op]) else None
+        return (
+            write
+            if self.distinct(write.inputs[1]) and write.outputs[0]._consumers in ([], [self.body.outputs[k].op])
+            else None
+        )
 
     def only_read(self, k: int) -> list[Operation] | None:
         """The operations that read elements of a list which the loop only reads."""
         argument = self.body.inputs[k]
-        if argument.dtype.base_dtype is not dtypes.variant or not self.invariant[k] or self.body.outputs[k] is not argument:
+        if (
+            argument.dtype.base_dtype is not dtypes.variant
+            or not self.invariant[k]
+            or self.body.outputs[k] is not argument
+        ):
             return None
         reads = list(dict.fromkeys(argument._consumers))
         return reads if all(r.type == "TensorListGetItem" for r in reads) else None
@@ -141,14 +160,18 @@ class _BackwardBody(GradientGraph):
         super().__init__(f"{loop.body.name.split('_rewritten')[0]}_grad", loop.graph)
         self.loop = loop
         self.passed: list[tuple[Tensor, Tensor]] = []  # (tensor around the loop, argument): the same in every turn
-        self.kept: list[tuple[Tensor, Tensor, Tensor]] = []  # (body tensor, list argument, list after taking the last element)
+        self.kept: list[
+            tuple[Tensor, Tensor, Tensor]
+        ] = []  # (body tensor, list argument, list after taking the last element)
         self._last_turn: Tensor | None = None
 
     def turn(self) -> Tensor:
         """Number of the forward turn that this backward turn undoes."""
         if self._last_turn is None:
             one = np.int32(1)
-            self._last_turn = self._at_root(lambda: raw.Sub(raw.Sub(self.inputs[2], one, name="turns"), self.inputs[0], name="turn"))
+            self._last_turn = self._at_root(
+                lambda: raw.Sub(raw.Sub(self.inputs[2], one, name="turns"), self.inputs[0], name="turn")
+            )
         return self._last_turn
 
     def pass_unchanged(self, outer: Tensor) -> Tensor:
@@ -198,7 +221,11 @@ class _BackwardBody(GradientGraph):
                 return None
             if op.type in _SAME_LENGTH:
                 tensor = op.inputs[0]
-            elif op.type.endswith("While") and _origin(op._attrs["body"].outputs[tensor.value_index]) is op._attrs["body"].inputs[tensor.value_index]:
+            elif (
+                op.type.endswith("While")
+                and _origin(op._attrs["body"].outputs[tensor.value_index])
+                is op._attrs["body"].inputs[tensor.value_index]
+            ):
                 tensor = op.inputs[tensor.value_index]
             elif op.type == "TensorListReserve":
                 return raw.TensorListReserve(op.inputs[0], op.inputs[1], element_dtype=op._attrs["element_dtype"])  # type: ignore[no-any-return]
@@ -209,7 +236,11 @@ class _BackwardBody(GradientGraph):
     def _keep(self, tensor: Tensor) -> Tensor:
         """`tensor` of every turn, kept by the forward loop in a list and taken from its end here."""
         arg = self.add_argument(dtypes.variant, (), "kept")
-        shape = np.array([-1 if d is None else d for d in tensor._shape], np.int32) if tensor._shape is not None else np.array(-1, np.int32)
+        shape = (
+            np.array([-1 if d is None else d for d in tensor._shape], np.int32)
+            if tensor._shape is not None
+            else np.array(-1, np.int32)
+        )
         if tensor.dtype.base_dtype is dtypes.variant:
             shape = np.zeros([0], np.int32)
         rest, item = raw.TensorListPopBack(arg, shape, element_dtype=tensor.dtype.base_dtype)
@@ -247,11 +278,18 @@ def while_gradient(op: Operation, *grads: Any) -> list[Any]:
     reads = {k: r for k in active if (r := loop.only_read(k)) is not None}
     given = [_start(op, k, grads[k]) for k in active]
     with graph.as_default():
-        turn, limit, total = (graph.add_argument(dtypes.int32, (), n) for n in ("grad_counter", "maximum_iterations", "total"))
+        turn, limit, total = (
+            graph.add_argument(dtypes.int32, (), n) for n in ("grad_counter", "maximum_iterations", "total")
+        )
         args = [graph.add_argument(g.dtype, g._shape, f"grad_{k}") for g, k in zip(given, active, strict=True)]
         carried = [(k, a) for k, a in zip(active, args, strict=True) if k not in reads]
-        ys, dys = [loop.body.outputs[k] for k, _ in carried], [a for _, a in carried]
-        for k, write in writes.items():  # what a turn wrote is at its place in the gradient list, which need not be carried
+        # what the loop passes on unchanged collects its gradient by adding each turn's to the carried sum
+        sums = {k for k, _ in carried if loop.body.outputs[k] is loop.body.inputs[k]}
+        ys, dys = [loop.body.outputs[k] for k, _ in carried if k not in sums], [a for k, a in carried if k not in sums]
+        for (
+            k,
+            write,
+        ) in writes.items():  # what a turn wrote is at its place in the gradient list, which need not be carried
             ys.append(write.inputs[2])
             dys.append(_element(graph.pass_unchanged(grads[k]), write.inputs[1], write.inputs[2]))
         xs = [loop.body.inputs[k] for k, _ in carried]
@@ -266,6 +304,9 @@ def while_gradient(op: Operation, *grads: Any) -> list[Any]:
                 outputs.append(_with_elements(a, reads[k], by_element, fresh))
                 continue
             g = by_variable[k]
+            if k in sums:
+                outputs.append(_added(a, g))
+                continue
             outputs.append(raw.Identity(raw.ZerosLike(a) if g is None else dense(g)))
             outputs[-1]._shape = a._shape
     known = op._extra["kept"] if op._extra and "kept" in op._extra else {}
@@ -281,7 +322,9 @@ def while_gradient(op: Operation, *grads: Any) -> list[Any]:
         inputs.append(outer)
         outputs.append(after)
     graph.outputs = outputs
-    cond = FuncGraph(unique_function_name(loop.graph, f"{loop.cond.name.split('_rewritten')[0]}_grad"), loop.graph.outer_graph)
+    cond = FuncGraph(
+        unique_function_name(loop.graph, f"{loop.cond.name.split('_rewritten')[0]}_grad"), loop.graph.outer_graph
+    )
     with cond.as_default():
         cargs = [cond.add_argument(t.dtype, t._shape, f"arg_{i}") for i, t in enumerate(graph.inputs)]
         cond.outputs = [raw.Less(cargs[0], cargs[2])]
@@ -316,6 +359,18 @@ def _with_elements(array: Tensor, reads: Sequence[Operation], grads: dict[Tensor
     return array
 
 
+def _added(total: Tensor, g: Any) -> Tensor:
+    """`total` plus a turn's gradient; rows of a sparse one are added in place."""
+    if g is None:
+        return total
+    if isinstance(g, IndexedSlices):
+        at = raw.ExpandDims(g.indices, np.int32(-1))
+        return raw.TensorScatterAdd(total, at, g.values)  # type: ignore[no-any-return]
+    out: Tensor = raw.AddV2(total, g)
+    out._shape = total._shape
+    return out
+
+
 def _active(loop: _Loop, needed: Sequence[bool], grads: Sequence[Any]) -> list[int]:
     n = len(needed)
     trainable = [k for k in range(n) if is_trainable(loop.body.inputs[k]) and is_trainable(loop.body.outputs[k])]
@@ -348,7 +403,9 @@ def _start(op: Operation, k: int, grad: Any) -> Tensor:
     t = op.outputs[k]
     if op.inputs[k].dtype.base_dtype is dtypes.resource:
         shape, dtype = handle_data(op.inputs[k])
-        at: Any = np.array(shape, np.int32) if shape is not None and None not in shape else raw.VariableShape(op.inputs[k])
+        at: Any = (
+            np.array(shape, np.int32) if shape is not None and None not in shape else raw.VariableShape(op.inputs[k])
+        )
         return raw.Fill(at, np.zeros((), dtype.np), name="zeros")  # type: ignore[no-any-return]
     if t._shape is not None and None not in t._shape and t.dtype.base_dtype is not dtypes.variant:
         return raw.Fill(np.array(t._shape, np.int32), np.zeros((), t.dtype.base_dtype.np), name="zeros")  # type: ignore[no-any-return]
@@ -362,7 +419,13 @@ def _is_passed(op: Operation, k: int) -> bool:
 
 def _limit(op: Operation) -> Tensor:
     """The loop's maximum_iterations where it has TensorFlow's layout (counter, maximum, variables …), else -1 (none)."""
-    if len(op.inputs) > 1 and op.inputs[1].dtype.base_dtype is dtypes.int32 and _is_passed(op, 1) and op.inputs[1]._shape == () and op.inputs[1].op.name.endswith("maximum_iterations"):
+    if (
+        len(op.inputs) > 1
+        and op.inputs[1].dtype.base_dtype is dtypes.int32
+        and _is_passed(op, 1)
+        and op.inputs[1]._shape == ()
+        and op.inputs[1].op.name.endswith("maximum_iterations")
+    ):
         return op.inputs[1]
     return raw.Identity(np.int32(-1), name="maximum_iterations").op.inputs[0]  # type: ignore[no-any-return]
 
@@ -372,7 +435,11 @@ def _keep_in_forward_loop(loop: _Loop, tensors: Sequence[Tensor], known: dict[Te
     op = loop.op
     variables = []
     for t in tensors:
-        shape = np.array([-1 if d is None else d for d in t._shape], np.int32) if t._shape is not None else np.array(-1, np.int32)
+        shape = (
+            np.array([-1 if d is None else d for d in t._shape], np.int32)
+            if t._shape is not None
+            else np.array(-1, np.int32)
+        )
         if t.dtype.base_dtype is dtypes.variant:
             shape = np.zeros([0], np.int32)
         with op.graph.as_default(), op.graph.control_dependencies(None), op.graph.name_scope(None):
@@ -397,4 +464,3 @@ def _limit_in(op: Operation) -> Any:
     if len(op.inputs) > 1 and op.inputs[1].op.name.endswith("maximum_iterations") and op.inputs[1]._shape == ():
         return op.inputs[1]
     return np.int32(-1)
-

@@ -156,7 +156,9 @@ class V1Writer:
         """Adds one slice of the tensor `name`, whose full shape is `shape`."""
         array, kind = stored_form(name, value, dtype)
         if kind.name in _NOT_IN_V1:
-            raise errors.UnimplementedError(None, None, f"Saving data type {kind.name} not yet supported (tensor {name})")
+            raise errors.UnimplementedError(
+                None, None, f"Saving data type {kind.name} not yet supported (tensor {name})"
+            )
         if array.shape != slice_.shape(shape):
             raise errors.InvalidArgumentError(
                 None, None, f"slice {slice_} of {name}, {list(shape)}, does not have the shape {list(array.shape)}"

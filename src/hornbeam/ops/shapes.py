@@ -174,7 +174,9 @@ def batch_matmul(c: InferenceContext) -> list[Shape]:
     return [None if batch is None else (*batch, ra[0], rb[1])]
 
 
-def window_size(n: int | None, k: int, stride: int, dilation: int, padding: str, before: int = 0, after: int = 0) -> int | None:
+def window_size(
+    n: int | None, k: int, stride: int, dilation: int, padding: str, before: int = 0, after: int = 0
+) -> int | None:
     """Output extent of a convolution or pooling window along one dimension (TF's GetWindowedOutputSize)."""
     if n is None:
         return None

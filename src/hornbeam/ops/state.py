@@ -15,7 +15,7 @@ from hornbeam.core.tensor_shape import Shape, merge
 from hornbeam.ops import shapes
 from hornbeam.ops.xp import known, xp
 
-NUMBER = "{float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, qint16, quint16, uint16, complex128, half, uint32, uint64}"
+NUMBER = "numbertype"
 
 
 # --- shapes behind handles ------------------------------------------------------------------------------------------------
@@ -61,7 +61,11 @@ def VarHandleOp(container, shared_name, dtype, shape, ctx):
     return VarRef(variable_key(container, shared_name, ctx.node), ctx.node, dtype, shape, resource=True)
 
 
-@op("TemporaryVariable() -> (ref: Ref(dtype)); shape: shape; dtype: type; var_name: string = ''", shape=shapes.from_attr(), stateful=True)
+@op(
+    "TemporaryVariable() -> (ref: Ref(dtype)); shape: shape; dtype: type; var_name: string = ''",
+    shape=shapes.from_attr(),
+    stateful=True,
+)
 def TemporaryVariable(shape, dtype, var_name, ctx):
     ref = VarRef("tmp/" + (var_name.decode() or ctx.node), ctx.node, dtype, shape)
     if not ctx.initialized(ref):
@@ -69,14 +73,24 @@ def TemporaryVariable(shape, dtype, var_name, ctx):
     return ref
 
 
-@op("DestroyTemporaryVariable(ref: Ref(T)) -> (value: T); T: type; var_name: string", shape=shapes.unchanged, stateful=True)
+@op(
+    "DestroyTemporaryVariable(ref: Ref(T)) -> (value: T); T: type; var_name: string",
+    shape=shapes.unchanged,
+    stateful=True,
+)
 def DestroyTemporaryVariable(ref, ctx):
     value = ctx.read(ref)
     ctx.delete(ref)
     return value
 
 
-@op("IsVariableInitialized(ref: Ref(dtype)) -> (is_initialized: bool); dtype: type", shape=shapes.scalar, stateful=True, allows_uninitialized=True, numpy=True)
+@op(
+    "IsVariableInitialized(ref: Ref(dtype)) -> (is_initialized: bool); dtype: type",
+    shape=shapes.scalar,
+    stateful=True,
+    allows_uninitialized=True,
+    numpy=True,
+)
 def IsVariableInitialized(ref, ctx):
     return np.bool_(ctx.initialized(ref))
 
@@ -90,7 +104,9 @@ def VarIsInitializedOp(resource, ctx):
 def ReadVariableOp(resource, dtype, ctx):
     value = ctx.read(resource)
     if value.dtype != dtype.np:
-        raise ctx.fail(f"Trying to read variable {resource.name} with wrong dtype. Expected {dtype.name} got {value.dtype}")
+        raise ctx.fail(
+            f"Trying to read variable {resource.name} with wrong dtype. Expected {dtype.name} got {value.dtype}"
+        )
     return value
 
 
@@ -100,7 +116,7 @@ def _(op, grad):
 
 
 @op("VariableShape(input: resource) -> (output: out_type); out_type: {int32, int64} = int32",
-    shape=lambda c: [(None,) if handle_shape(c.op.inputs[0]) is None else (len(handle_shape(c.op.inputs[0])),)], stateful=True, numpy=True)  # fmt: skip
+    shape=lambda c: [(None,) if (s := handle_shape(c.op.inputs[0])) is None else (len(s),)], stateful=True, numpy=True)  # fmt: skip
 def VariableShape(input, out_type, ctx):
     return np.array(ctx.read(input).shape, out_type.np)
 
@@ -133,7 +149,9 @@ def _same_size(ref: VarRef, value: Any, ctx: Any) -> None:
         if shape is None or None in shape:
             return
     if tuple(shape) != tuple(value.shape):
-        raise ctx.fail(f"Assign requires shapes of both tensors to match. lhs shape= {_brackets(shape)} rhs shape= {_brackets(value.shape)}")
+        raise ctx.fail(
+            f"Assign requires shapes of both tensors to match. lhs shape= {_brackets(shape)} rhs shape= {_brackets(value.shape)}"
+        )
 
 
 def _brackets(shape: Any) -> str:
@@ -153,7 +171,9 @@ def _update(symbol: str, name: str) -> Any:
     def kernel(ref, value, ctx):
         old = ctx.read(ref)
         if tuple(old.shape) != tuple(value.shape):
-            raise ctx.fail(f"{name} requires shapes of both tensors to match. lhs shape= {_brackets(old.shape)} rhs shape= {_brackets(value.shape)}")
+            raise ctx.fail(
+                f"{name} requires shapes of both tensors to match. lhs shape= {_brackets(old.shape)} rhs shape= {_brackets(value.shape)}"
+            )
         ctx.write(ref, old + value if symbol == "+" else old - value)
         return ref
 
@@ -166,10 +186,16 @@ AssignSub = op(f"AssignSub(ref: Ref(T), value: T) -> (output_ref: Ref(T)); T: {N
                shape=shapes.merged, stateful=True, numpy=True)(_update("-", "AssignSub"))  # fmt: skip
 
 
-@op("AssignVariableOp(resource: resource, value: dtype) -> (); dtype: type; validate_shape: bool = false", stateful=True, numpy=True)
+@op(
+    "AssignVariableOp(resource: resource, value: dtype) -> (); dtype: type; validate_shape: bool = false",
+    stateful=True,
+    numpy=True,
+)
 def AssignVariableOp(resource, value, ctx):
     s = resource.shape
-    if s is not None and (len(s) != len(value.shape) or any(d is not None and d != v for d, v in zip(s, value.shape, strict=True))):
+    if s is not None and (
+        len(s) != len(value.shape) or any(d is not None and d != v for d, v in zip(s, value.shape, strict=True))
+    ):
         raise ctx.fail(f"Shape of variable {resource.name} ({s}) does not match the value's shape {tuple(value.shape)}")
     ctx.write(resource, value)
 
@@ -184,12 +210,22 @@ def AssignSubVariableOp(resource, value, ctx):
     _update("-", "AssignSubVariableOp")(resource, value, ctx)
 
 
-@op("CountUpTo(ref: Ref(T)) -> (output: T); limit: int; T: {int32, int64}", shape=shapes.scalar, stateful=True, host=True)
+@op(
+    "CountUpTo(ref: Ref(T)) -> (output: T); limit: int; T: {int32, int64}",
+    shape=shapes.scalar,
+    stateful=True,
+    host=True,
+)
 def CountUpTo(ref, limit, ctx):
     return _count(ref, limit, ctx)
 
 
-@op("ResourceCountUpTo(resource: resource) -> (output: T); limit: int; T: {int32, int64}", shape=shapes.scalar, stateful=True, host=True)
+@op(
+    "ResourceCountUpTo(resource: resource) -> (output: T); limit: int; T: {int32, int64}",
+    shape=shapes.scalar,
+    stateful=True,
+    host=True,
+)
 def ResourceCountUpTo(resource, limit, ctx):
     return _count(resource, limit, ctx)
 
@@ -218,7 +254,14 @@ def scatter(old: Any, indices: Any, updates: Any, how: str, ctx: Any = None) -> 
         if how == "set":
             new[flat] = rows
         else:
-            {"add": np.add, "sub": np.subtract, "mul": np.multiply, "min": np.minimum, "max": np.maximum, "div": np.divide}[how].at(new, flat, rows)
+            {
+                "add": np.add,
+                "sub": np.subtract,
+                "mul": np.multiply,
+                "min": np.minimum,
+                "max": np.maximum,
+                "div": np.divide,
+            }[how].at(new, flat, rows)
         return new
     at = jnp.asarray(old).at[indices]
     if how == "sub":
@@ -253,7 +296,13 @@ def _scatter_resource_kernel(how: str) -> Any:
 
 for _name, _how in _SCATTER.items():
     _lock = "true" if _name == "Update" else "false"
-    _types = "type" if _name == "Update" else "{half, bfloat16, float, double, int32, int64}" if _name in ("Min", "Max") else NUMBER
+    _types = (
+        "type"
+        if _name == "Update"
+        else "{half, bfloat16, float, double, int32, int64}"
+        if _name in ("Min", "Max")
+        else NUMBER
+    )
     op(
         f"Scatter{_name}(ref: Ref(T), indices: Tindices, updates: T) -> (output_ref: Ref(T)); T: {_types}; "
         f"Tindices: {{int32, int64}}; use_locking: bool = {_lock}",
@@ -273,7 +322,9 @@ def scatter_nd(old: Any, indices: Any, updates: Any, how: str, ctx: Any = None) 
         bad = np.any((indices < 0) | (indices >= np.array(old.shape[:k], indices.dtype)), axis=-1)
         if bad.any():
             at = tuple(np.argwhere(bad)[0])
-            raise ctx.fail(f"indices[{','.join(map(str, at))}] = {indices[at].tolist()} does not index into shape {_brackets(old.shape)}")
+            raise ctx.fail(
+                f"indices[{','.join(map(str, at))}] = {indices[at].tolist()} does not index into shape {_brackets(old.shape)}"
+            )
     updates = xp.broadcast_to(updates, tuple(indices.shape[:-1]) + tuple(old.shape[k:]))
     index = tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0)) if k else ()
     if not k:
@@ -321,7 +372,11 @@ def ResourceGather(resource, indices, batch_dims, ctx):
         check_indices(indices, params.shape[0], ctx)
     if batch_dims:
         return raw.GatherV2.kernel(params, indices, np.int32(batch_dims), batch_dims=batch_dims)
-    return xp.take(params, indices, axis=0) if known(params) and known(indices) else jnp.take(params, indices, axis=0, mode="fill", fill_value=0)
+    return (
+        xp.take(params, indices, axis=0)
+        if known(params) and known(indices)
+        else jnp.take(params, indices, axis=0, mode="fill", fill_value=0)
+    )
 
 
 @ResourceGather.gradient
@@ -346,9 +401,13 @@ def _(op, grad):
     return [IndexedSlices(values, rows, dense_t), None]
 
 
+def _gather_nd_shape(c: InferenceContext) -> list[Shape]:
+    s, i = handle_shape(c.op.inputs[0]), c.shape(1)
+    return [None if s is None or not i or i[-1] is None else i[:-1] + s[i[-1] :]]
+
+
 @op("ResourceGatherNd(resource: resource, indices: Tindices) -> (output: dtype); dtype: type; Tindices: {int32, int64}",
-    shape=lambda c: [None if handle_shape(c.op.inputs[0]) is None or c.shape(1) is None or c.shape(1)[-1] is None
-                     else c.shape(1)[:-1] + handle_shape(c.op.inputs[0])[c.shape(1)[-1] :]], stateful=True)  # fmt: skip
+    shape=_gather_nd_shape, stateful=True)  # fmt: skip
 def ResourceGatherNd(resource, indices, ctx):
     return raw.GatherNd.kernel(ctx.read(resource), indices)
 

@@ -72,7 +72,9 @@ def histogram_proto(values: np.ndarray[Any, Any], into: Any) -> None:
         into.bucket_limit.append(top)
         into.bucket.append(0.0)
         return
-    counts = np.bincount(np.minimum(np.searchsorted(limits, flat, side="right"), len(limits) - 1), minlength=len(limits))
+    counts = np.bincount(
+        np.minimum(np.searchsorted(limits, flat, side="right"), len(limits) - 1), minlength=len(limits)
+    )
     full = np.flatnonzero(counts)
     last = -1
     for i in full:
@@ -87,7 +89,9 @@ def histogram_proto(values: np.ndarray[Any, Any], into: Any) -> None:
         into.bucket.append(0.0)
 
 
-@op(f"HistogramSummary(tag: string, values: T) -> (summary: string); T: {_REAL} = float", shape=shapes.scalar, host=True)
+@op(
+    f"HistogramSummary(tag: string, values: T) -> (summary: string); T: {_REAL} = float", shape=shapes.scalar, host=True
+)
 def HistogramSummary(tag, values, ctx):
     v = np.asarray(values, np.float64)
     if not np.isfinite(v).all():
@@ -153,8 +157,22 @@ def encode_wav(samples: np.ndarray[Any, Any], rate: int) -> bytes:
     """16-bit PCM WAV of float samples in [-1, 1], shape [frames, channels]."""
     pcm = np.clip(np.rint(np.asarray(samples, np.float64) * 32767.0), -32768, 32767).astype("<i2").tobytes()
     channels = samples.shape[1]
-    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(pcm), b"WAVE", b"fmt ", 16, 1, channels, rate, rate * channels * 2, channels * 2, 16, b"data", len(pcm))
-    return head + pcm
+    fields = (
+        b"RIFF",
+        36 + len(pcm),
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        channels,
+        rate,
+        rate * channels * 2,
+        channels * 2,
+        16,
+        b"data",
+        len(pcm),
+    )
+    return struct.pack("<4sI4s4sIHHIIHH4sI", *fields) + pcm
 
 
 def _audio(tag: Any, tensor: Any, rate: float, max_outputs: int, ctx: Any) -> bytes:
@@ -172,17 +190,29 @@ def _audio(tag: Any, tensor: Any, rate: float, max_outputs: int, ctx: Any) -> by
     return s.SerializeToString()  # type: ignore[no-any-return]
 
 
-@op("AudioSummary(tag: string, tensor: float) -> (summary: string); sample_rate: float; max_outputs: int >= 1 = 3", shape=shapes.scalar, host=True)
+@op(
+    "AudioSummary(tag: string, tensor: float) -> (summary: string); sample_rate: float; max_outputs: int >= 1 = 3",
+    shape=shapes.scalar,
+    host=True,
+)
 def AudioSummary(tag, tensor, sample_rate, max_outputs, ctx):
     return _audio(tag, tensor, sample_rate, max_outputs, ctx)
 
 
-@op("AudioSummaryV2(tag: string, tensor: float, sample_rate: float) -> (summary: string); max_outputs: int >= 1 = 3", shape=shapes.scalar, host=True)
+@op(
+    "AudioSummaryV2(tag: string, tensor: float, sample_rate: float) -> (summary: string); max_outputs: int >= 1 = 3",
+    shape=shapes.scalar,
+    host=True,
+)
 def AudioSummaryV2(tag, tensor, sample_rate, max_outputs, ctx):
     return _audio(tag, tensor, float(sample_rate), max_outputs, ctx)
 
 
-@op("TensorSummaryV2(tag: string, tensor: T, serialized_summary_metadata: string) -> (summary: string); T: type", shape=shapes.scalar, host=True)
+@op(
+    "TensorSummaryV2(tag: string, tensor: T, serialized_summary_metadata: string) -> (summary: string); T: type",
+    shape=shapes.scalar,
+    host=True,
+)
 def TensorSummaryV2(tag, tensor, serialized_summary_metadata, ctx):
     from hornbeam.core.tensor_proto import make_tensor_proto
 
@@ -221,5 +251,12 @@ def MergeSummary(inputs, ctx):
 
 
 no_gradient(
-    "ScalarSummary", "HistogramSummary", "ImageSummary", "AudioSummary", "AudioSummaryV2", "TensorSummary", "TensorSummaryV2", "MergeSummary"
+    "ScalarSummary",
+    "HistogramSummary",
+    "ImageSummary",
+    "AudioSummary",
+    "AudioSummaryV2",
+    "TensorSummary",
+    "TensorSummaryV2",
+    "MergeSummary",
 )

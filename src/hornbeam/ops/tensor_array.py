@@ -23,9 +23,17 @@ class ArrayHandle(ResourceRef):
 
     __slots__ = ("dtype", "element_shape", "size", "dynamic", "gradient")
 
-    def __init__(self, name: str, dtype: Any, element_shape: Shape, size: int, dynamic: bool, gradient: bool = False) -> None:
+    def __init__(
+        self, name: str, dtype: Any, element_shape: Shape, size: int, dynamic: bool, gradient: bool = False
+    ) -> None:
         super().__init__(f"array/{name}/{size}", name, "TensorArray")
-        self.dtype, self.element_shape, self.size, self.dynamic, self.gradient = dtype, element_shape, size, dynamic, gradient
+        self.dtype, self.element_shape, self.size, self.dynamic, self.gradient = (
+            dtype,
+            element_shape,
+            size,
+            dynamic,
+            gradient,
+        )
 
 
 def _shape_tensor(shape: Shape) -> Any:
@@ -73,11 +81,21 @@ def TensorArrayGradWithShape(handle, flow_in, shape_to_prepend):
 
 def _checked(index: Any, content: TensorList, ctx: Any, what: str) -> None:
     if known(index) and content.fixed and not 0 <= int(index) < content.length:
-        raise ctx.fail(f"TensorArray {ctx.node}: Tried to {what} index {int(index)} but array size is: {content.length}")
+        raise ctx.fail(
+            f"TensorArray {ctx.node}: Tried to {what} index {int(index)} but array size is: {content.length}"
+        )
 
 
-@op("TensorArrayWriteV3(handle: resource, index: int32, value: T, flow_in: float) -> (flow_out: float); T: type", shape=shapes.scalar, stateful=True)
+@op(
+    "TensorArrayWriteV3(handle: resource, index: int32, value: T, flow_in: float) -> (flow_out: float); T: type",
+    shape=shapes.scalar,
+    stateful=True,
+)
 def TensorArrayWriteV3(handle, index, value, flow_in, ctx):
+    return _write(handle, index, value, flow_in, ctx)
+
+
+def _write(handle: ArrayHandle, index: Any, value: Any, flow_in: Any, ctx: Any) -> TensorList:
     content = _list(handle, flow_in)
     if handle.dynamic and known(index) and content.fixed and int(index) >= content.length:
         content = raw.TensorListResize.kernel(content, np.asarray(int(index) + 1, np.int32), ctx=ctx)
@@ -85,7 +103,9 @@ def TensorArrayWriteV3(handle, index, value, flow_in, ctx):
     if handle.gradient or content.gradient:
         held = _read(handle, index, content, ctx, value.shape)
         value = held + value
-    out = raw.TensorListSetItem.kernel(content, index, value, element_dtype=content.dtype, resize_if_index_out_of_bounds=False, ctx=ctx)
+    out = raw.TensorListSetItem.kernel(
+        content, index, value, element_dtype=content.dtype, resize_if_index_out_of_bounds=False, ctx=ctx
+    )
     return _marked(out, content.gradient or handle.gradient)
 
 
@@ -99,7 +119,11 @@ def _read(handle: ArrayHandle, index: Any, content: TensorList, ctx: Any, shape:
     return raw.TensorListGetItem.kernel(content, index, _shape_tensor(es), element_dtype=content.dtype, ctx=ctx)
 
 
-@op("TensorArrayReadV3(handle: resource, index: int32, flow_in: float) -> (value: dtype); dtype: type", shape=shapes.unknown, stateful=True)
+@op(
+    "TensorArrayReadV3(handle: resource, index: int32, flow_in: float) -> (value: dtype); dtype: type",
+    shape=shapes.unknown,
+    stateful=True,
+)
 def TensorArrayReadV3(handle, index, flow_in, ctx):
     content = _list(handle, flow_in)
     _checked(index, content, ctx, "read from")
@@ -120,7 +144,11 @@ def _length(c: InferenceContext) -> int | None:
     return None if not s else s[0]
 
 
-@op("TensorArrayScatterV3(handle: resource, indices: int32, value: T, flow_in: float) -> (flow_out: float); T: type", shape=shapes.scalar, stateful=True)
+@op(
+    "TensorArrayScatterV3(handle: resource, indices: int32, value: T, flow_in: float) -> (flow_out: float); T: type",
+    shape=shapes.scalar,
+    stateful=True,
+)
 def TensorArrayScatterV3(handle, indices, value, flow_in, ctx):
     content = _list(handle, flow_in)
     gradient = handle.gradient or content.gradient
@@ -129,7 +157,7 @@ def TensorArrayScatterV3(handle, indices, value, flow_in, ctx):
         fresh = TensorList(value, int(value.shape[0]), content.element_shape, content.dtype)
         return _marked(content.add(fresh) if gradient else fresh, gradient)
     for i in range(value.shape[0]):
-        content = TensorArrayWriteV3.kernel(handle, indices[i], value[i], content, ctx=ctx)
+        content = _write(handle, indices[i], value[i], content, ctx)
     return content
 
 
@@ -141,17 +169,27 @@ def TensorArrayConcatV3(handle, flow_in, element_shape_except0, ctx):
     return raw.TensorListConcatV2.kernel(content, _shape_tensor(es), np.zeros([0], np.int64), ctx=ctx)
 
 
-@op("TensorArraySplitV3(handle: resource, value: T, lengths: int64, flow_in: float) -> (flow_out: float); T: type", shape=shapes.scalar, stateful=True)
+@op(
+    "TensorArraySplitV3(handle: resource, value: T, lengths: int64, flow_in: float) -> (flow_out: float); T: type",
+    shape=shapes.scalar,
+    stateful=True,
+)
 def TensorArraySplitV3(handle, value, lengths, flow_in, ctx):
     content = _list(handle, flow_in)
     gradient = handle.gradient or content.gradient
-    out = raw.TensorListSplit.kernel(value, _shape_tensor((None, *value.shape[1:])), lengths, element_dtype=content.dtype, ctx=ctx)
+    out = raw.TensorListSplit.kernel(
+        value, _shape_tensor((None, *value.shape[1:])), lengths, element_dtype=content.dtype, ctx=ctx
+    )
     return _marked(content.add(out) if gradient else out, gradient)
 
 
 @op("TensorArraySizeV3(handle: resource, flow_in: float) -> (size: int32)", shape=shapes.scalar, stateful=True)
 def TensorArraySizeV3(handle, flow_in):
-    return np.asarray(_list(handle, flow_in).length, np.int32) if _list(handle, flow_in).fixed else _list(handle, flow_in).length
+    return (
+        np.asarray(_list(handle, flow_in).length, np.int32)
+        if _list(handle, flow_in).fixed
+        else _list(handle, flow_in).length
+    )
 
 
 @op("TensorArrayCloseV3(handle: resource) -> ()", shape=lambda c: [], stateful=True)
@@ -160,20 +198,32 @@ def TensorArrayCloseV3(handle):
 
 
 # --- stacks ------------------------------------------------------------------------------------------------------------
-@op("StackV2(max_size: int32) -> (handle: resource); elem_type: type; stack_name: string = ''", shape=shapes.vector, stateful=True, host=True)
+@op(
+    "StackV2(max_size: int32) -> (handle: resource); elem_type: type; stack_name: string = ''",
+    shape=shapes.vector,
+    stateful=True,
+    host=True,
+)
 def StackV2(max_size, elem_type, ctx):
     ref = ResourceRef(f"stack/{ctx.node}", ctx.node, "Stack")
     ctx.state.resources[ref.key] = []
     return ref
 
 
-@op("StackPushV2(handle: resource, elem: T) -> (output: T); T: type; swap_memory: bool = false", shape=lambda c: [c.shape(1)], stateful=True, host=True)
+@op(
+    "StackPushV2(handle: resource, elem: T) -> (output: T); T: type; swap_memory: bool = false",
+    shape=lambda c: [c.shape(1)],
+    stateful=True,
+    host=True,
+)
 def StackPushV2(handle, elem, ctx):
     ctx.resource(handle.key).append(elem)
     return elem
 
 
-@op("StackPopV2(handle: resource) -> (elem: elem_type); elem_type: type", shape=shapes.unknown, stateful=True, host=True)
+@op(
+    "StackPopV2(handle: resource) -> (elem: elem_type); elem_type: type", shape=shapes.unknown, stateful=True, host=True
+)
 def StackPopV2(handle, ctx):
     stack = ctx.resource(handle.key)
     if not stack:
@@ -186,4 +236,13 @@ def StackCloseV2(handle, ctx):
     ctx.state.resources.pop(handle.key, None)
 
 
-no_gradient("TensorArrayV3", "TensorArrayCloseV3", "TensorArraySizeV3", "TensorArrayGradV3", "StackV2", "StackPushV2", "StackPopV2", "StackCloseV2")
+no_gradient(
+    "TensorArrayV3",
+    "TensorArrayCloseV3",
+    "TensorArraySizeV3",
+    "TensorArrayGradV3",
+    "StackV2",
+    "StackPushV2",
+    "StackPopV2",
+    "StackCloseV2",
+)

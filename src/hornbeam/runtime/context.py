@@ -40,7 +40,9 @@ class Context:
 
     __slots__ = ("values", "interpreting", "op", "state", "scope", "inputs", "deleted", "timer", "host")
 
-    def __init__(self, values: dict[str, Any], state: State, interpreting: bool = False, scope: str = "", host: bool = False) -> None:
+    def __init__(
+        self, values: dict[str, Any], state: State, interpreting: bool = False, scope: str = "", host: bool = False
+    ) -> None:
         self.values = values
         self.state = state
         self.interpreting = interpreting

@@ -26,5 +26,9 @@ def session_devices() -> list[Any]:
         if kind == "CPU":
             continue
         stats = d.memory_stats() or {}
-        rows.append(DeviceAttributes(f"/job:localhost/replica:0/task:0/device:{kind}:{d.id}", kind, int(stats.get("bytes_limit", 0))))
+        rows.append(
+            DeviceAttributes(
+                f"/job:localhost/replica:0/task:0/device:{kind}:{d.id}", kind, int(stats.get("bytes_limit", 0))
+            )
+        )
     return rows

@@ -124,7 +124,7 @@ def _is_static(v: Any) -> bool:
 def _switch(op: Operation, index: Any, branches: list[Function], args: list[Any], ctx: Context) -> list[Any]:
     if any(isinstance(v, Fake) for v in args):
         raise Cut(op, None)  # the forward node ran one branch only: so must its gradient
-    keys = [k for k in _written(branches, args, ctx)]
+    keys = _written(branches, args, ctx)
     present = [k for k in keys if k in ctx.values]
     statics: list[list[Any]] = []
     fakes: list[list[Any]] = []
@@ -174,7 +174,11 @@ def _switch(op: Operation, index: Any, branches: list[Function], args: list[Any]
         if any(jax.tree_util.tree_structure(r) != first for r in real):
             raise Cut(op, None)
         leaves = [jax.tree_util.tree_leaves(r) for r in real]
-        if any(a.shape != b.shape or a.dtype != b.dtype for other in leaves[1:] for a, b in zip(leaves[0], other, strict=True)):
+        if any(
+            a.shape != b.shape or a.dtype != b.dtype
+            for other in leaves[1:]
+            for a, b in zip(leaves[0], other, strict=True)
+        ):
             raise Cut(op, None)  # the branches' shapes differ: only one of them can be run
         wanted.append(real[0])
 
@@ -287,7 +291,11 @@ def _partial_runner(f: Function, results: list[Tensor]) -> Any:
     from hornbeam.runtime.refs import reachable
 
     inputs = set(f.inputs)
-    ops = [o for o in reachable([t.op for t in results if t not in inputs], inputs) if not any(t in inputs for t in o._outputs)]
+    ops = [
+        o
+        for o in reachable([t.op for t in results if t not in inputs], inputs)
+        if not any(t in inputs for t in o._outputs)
+    ]
     if any(not o.spec.numpy and o.type != "Const" or o.spec.stateful for o in ops):
         return None
     steps = [Step(o) for o in ops if o.type not in ("Const", "NoOp")]
@@ -353,7 +361,7 @@ def _while(op: Operation, cond: Function, body: Function, values: list[Any], ctx
 
     trips = simulated[0] if simulated is not None else None
     try:
-        start = [jax.tree_util.tree_map(_strong, args[i]) for i in moving]
+        start: Any = [jax.tree_util.tree_map(_strong, args[i]) for i in moving]
         state0 = [_strong(ctx.values[k]) for k in present]
         start = tensor_list.prepare_loop(start, lambda c: jax.eval_shape(do_body, (c, state0))[0], trips)
         if start is None:

@@ -96,7 +96,9 @@ class HostFunction:
     def _env(self, values: list[Any]) -> dict[Tensor, Any]:
         f = self.function
         if len(values) != len(f.inputs):
-            raise errors.InvalidArgumentError(None, None, f"Function {f.name} takes {len(f.inputs)} arguments, got {len(values)}.")
+            raise errors.InvalidArgumentError(
+                None, None, f"Function {f.name} takes {len(f.inputs)} arguments, got {len(values)}."
+            )
         env: dict[Tensor, Any] = dict(f.cache["constants"])
         env.update(zip(f.inputs, values, strict=True))
         return env

@@ -23,7 +23,9 @@ from hornbeam.runtime.steps import Cut, Step, _no_kernel, run_steps
 warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
 
 _NO_STEP = frozenset(["NoOp", "Const", "ControlTrigger", *VARIABLES])
-_MOVES = frozenset(["Assign", "AssignVariableOp", "Identity", "ReadVariableOp", "IsVariableInitialized", "VarIsInitializedOp"])
+_MOVES = frozenset(
+    ["Assign", "AssignVariableOp", "Identity", "ReadVariableOp", "IsVariableInitialized", "VarIsInitializedOp"]
+)
 _STATIC_VARIANTS = 64  # compiled programs kept per segment when a run's values are baked in
 _INTERPRET_RUNS = 1  # a run-once graph never compiles; the second run does, unless it only initialises
 
@@ -32,6 +34,8 @@ def is_host(op: Operation, fetched: set[Tensor] | None = None) -> bool:
     """True for nodes that run in Python: strings, files, queues, dynamic shapes, and functions that hold such nodes."""
     inner = functions_of(op)
     if inner:
+        if any(t._dtype._base is dtypes.string for t in op._outputs):
+            return True
         return any(_function_is_host(f) for f, _ in inner)
     spec = op.spec
     if spec.host:
@@ -144,7 +148,9 @@ class DeviceSegment(Segment):
         """True for a few small steps before host work: NumPy is done before a program would be dispatched."""
         if self._tiny is None:
             sizes = [_static_size(t) for s in self.steps for t in (*s.inputs, *s.outputs)]
-            self._tiny = len(self.plan.segments) > 1 and len(self.steps) <= 6 and all(n is not None and n <= 4096 for n in sizes)
+            self._tiny = (
+                len(self.plan.segments) > 1 and len(self.steps) <= 6 and all(n is not None and n <= 4096 for n in sizes)
+            )
         return self._tiny
 
     def run(self, env: dict[Tensor, Any], state: State) -> None:
@@ -155,7 +161,9 @@ class DeviceSegment(Segment):
         self._runs += 1
         if plan.timer is not None:
             return self._interpret(env, state, written, read, eager=True)
-        if self.numpy_only and (self._runs <= _INTERPRET_RUNS or self.moves_only or self.tiny or not (self.inputs or self.outputs)):
+        if self.numpy_only and (
+            self._runs <= _INTERPRET_RUNS or self.moves_only or self.tiny or not (self.inputs or self.outputs)
+        ):
             return self._interpret(env, state, written, read)
         inputs: list[Any] = []
         baked: dict[Tensor, Any] = {}
@@ -224,7 +232,9 @@ class DeviceSegment(Segment):
 
         return program
 
-    def _interpret(self, env: dict[Tensor, Any], state: State, written: list[str], read: list[str], eager: bool = False) -> None:
+    def _interpret(
+        self, env: dict[Tensor, Any], state: State, written: list[str], read: list[str], eager: bool = False
+    ) -> None:
         plan = self.plan
         local = dict(plan.base)
         for t in self.inputs:
@@ -310,7 +320,9 @@ class Plan:
             for t in o._inputs:
                 d = t._op
                 dl = level.get(d)
-                if dl is None or t in self.base and not t._dtype._is_ref_dtype:  # a known reference, but its write comes first
+                if (
+                    dl is None or t in self.base and not t._dtype._is_ref_dtype
+                ):  # a known reference, but its write comes first
                     continue
                 if (d in host and not mine) or (not mine and (o, t) in barriers):
                     dl += 1
@@ -345,18 +357,27 @@ class Plan:
         users: dict[Operation, int] = {}
         for o in ops:
             if o.spec.stateful or functions_of(o):
-                t = Touched()
-                t.add([o], self.ref_args)
-                for k in t.written:
+                touched = Touched()
+                touched.add([o], self.ref_args)
+                for k in touched.written:
                     writers[k] = min(writers.get(k, 1 << 30), level[o])
         never = 1 << 30
         for o in reversed(ops):
             target = users.get(o, 0)
             if level[o] < target < never and o not in self.host:
-                if o.type in ("ReadVariableOp", "Identity") and o._inputs and (ref := static_ref(o._inputs[0], self.ref_args)) is not None:
+                if (
+                    o.type in ("ReadVariableOp", "Identity")
+                    and o._inputs
+                    and (ref := static_ref(o._inputs[0], self.ref_args)) is not None
+                ):
                     if writers.get(ref.key, never) >= target and not any(t in self.fetches for t in o._outputs):
                         level[o] = target
-                elif o not in self.late and not o.spec.stateful and not functions_of(o) and not any(t._dtype._is_ref_dtype for t in o._inputs):
+                elif (
+                    o not in self.late
+                    and not o.spec.stateful
+                    and not functions_of(o)
+                    and not any(t._dtype._is_ref_dtype for t in o._inputs)
+                ):
                     level[o] = target
             for t in o._inputs:
                 last = level[o] - 1 if (o, t) in barriers else level[o]
@@ -369,7 +390,9 @@ class Plan:
         needed: set[Tensor] = set(self.fetches)
         for seg in reversed(self.segments):
             made = {t for o in seg.ops for t in o._outputs}
-            seg.outputs = [t for o in seg.ops for t in o._outputs if t in needed and t not in self.base and t not in self.feeds]
+            seg.outputs = [
+                t for o in seg.ops for t in o._outputs if t in needed and t not in self.base and t not in self.feeds
+            ]
             used: dict[Tensor, None] = {}
             for o in seg.ops:
                 if o.type == "Const":
@@ -396,7 +419,9 @@ class Plan:
         barriers = {(cut.op, cut.tensor)} if cut.tensor is not None else set()
         new = self._partition(seg.ops, barriers)
         if len(new) == 1 and isinstance(new[0], DeviceSegment):
-            raise errors.InternalError(None, cut.op, f"Node '{cut.op.name}' needs a value that cannot be computed before it.")
+            raise errors.InternalError(
+                None, cut.op, f"Node '{cut.op.name}' needs a value that cannot be computed before it."
+            )
         self.segments = [*self.segments[:index], *new, *self.segments[index + 1 :]]  # runs under way keep their list
         self._link()
         if cut.tensor is not None:
@@ -418,7 +443,9 @@ class Plan:
                 seg.run(env, self.state)
             except Cut as cut:
                 if isinstance(seg, HostSegment):
-                    raise errors.InternalError(None, cut.op, f"Node '{cut.op.name}' asks on the host for a value it has.") from cut
+                    raise errors.InternalError(
+                        None, cut.op, f"Node '{cut.op.name}' asks on the host for a value it has."
+                    ) from cut
                 with self.lock:
                     if self.cuts == cuts:  # else another thread has cut meanwhile, perhaps here: look again first
                         self._split(i, cut)
@@ -439,7 +466,9 @@ class Plan:
             with self.state.lock:
                 held = self.state.values.get(value.key)
                 if held is None:
-                    raise errors.FailedPreconditionError(None, t.op, f"Attempting to use uninitialized value {value.name}\n\t [[node {t.op.name}]]")
+                    raise errors.FailedPreconditionError(
+                        None, t.op, f"Attempting to use uninitialized value {value.name}\n\t [[node {t.op.name}]]"
+                    )
                 return np.array(held)
         return value
 

@@ -12,7 +12,16 @@ from hornbeam.core.node_def import ImportedFunction
 from hornbeam.core.state import VarRef, variable_key
 
 VARIABLES = frozenset(["VariableV2", "Variable", "VarHandleOp", "TemporaryVariable"])
-_READERS = frozenset(["ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp", "IsVariableInitialized"])
+_READERS = frozenset(
+    [
+        "ReadVariableOp",
+        "ResourceGather",
+        "ResourceGatherNd",
+        "VariableShape",
+        "VarIsInitializedOp",
+        "IsVariableInitialized",
+    ]
+)
 _PASS = frozenset(["Identity", "RefIdentity", "Enter", "RefEnter", "Switch", "RefSwitch", "StopGradient"])
 BRANCHES = {"If": ("then_branch", "else_branch"), "StatelessIf": ("then_branch", "else_branch"), "While": ("cond", "body"),
             "StatelessWhile": ("cond", "body"), "PartitionedCall": ("f",), "StatefulPartitionedCall": ("f",), "RemoteCall": ("f",)}  # fmt: skip
@@ -42,7 +51,9 @@ def resolve_function(op: Operation, f: Any) -> Function:
     if found is None:
         from hornbeam.core import errors
 
-        raise errors.NotFoundError(None, op, f"Function '{name}' called by node '{op.name}' is not in the graph's library.")
+        raise errors.NotFoundError(
+            None, op, f"Function '{name}' called by node '{op.name}' is not in the graph's library."
+        )
     return found  # type: ignore[no-any-return]
 
 
@@ -54,7 +65,7 @@ def function_ops(f: Function) -> list[Operation]:
     roots = [t.op for t in f.outputs] + list(f.control_outputs)
     if isinstance(f, ImportedFunction):
         roots += [o for o in f.graph.get_operations() if o.spec.stateful and o.type not in VARIABLES]
-    ops = reachable(roots, {t for t in f.inputs})
+    ops = reachable(roots, set(f.inputs))
     arguments = {t.op for t in f.inputs}
     ops = [o for o in ops if o not in arguments]
     f.cache["ops"] = ops
@@ -81,7 +92,9 @@ def reachable(roots: Iterable[Operation], stop: set[Tensor]) -> list[Operation]:
     ops = sorted(seen, key=_by_id)
     position = {o: i for i, o in enumerate(ops)}
     for i, o in enumerate(ops):
-        if any(position.get(t._op, -1) >= i for t in o._inputs if t not in stop) or any(position[c] >= i for c in o._control_inputs if c in position):
+        if any(position.get(t._op, -1) >= i for t in o._inputs if t not in stop) or any(
+            position[c] >= i for c in o._control_inputs if c in position
+        ):
             return _topological(ops, stop)
     return ops
 
@@ -97,7 +110,9 @@ def _topological(ops: list[Operation], stop: set[Tensor]) -> list[Operation]:
     pending: dict[Operation, int] = {}
     users: dict[Operation, list[Operation]] = {}
     for o in ops:
-        deps = {t._op for t in o._inputs if t not in stop and t._op in inside} | {c for c in o._control_inputs if c in inside}
+        deps = {t._op for t in o._inputs if t not in stop and t._op in inside} | {
+            c for c in o._control_inputs if c in inside
+        }
         pending[o] = len(deps)
         for d in deps:
             users.setdefault(d, []).append(o)
@@ -128,7 +143,12 @@ def static_ref(tensor: Tensor, args: dict[Tensor, Any]) -> VarRef | None:
         op = tensor._op
         if op.type in VARIABLES:
             if op.type == "TemporaryVariable":
-                return VarRef("tmp/" + (op._attrs["var_name"].decode() or op.name), op.name, op._attrs["dtype"], op._attrs["shape"])
+                return VarRef(
+                    "tmp/" + (op._attrs["var_name"].decode() or op.name),
+                    op.name,
+                    op._attrs["dtype"],
+                    op._attrs["shape"],
+                )
             key = variable_key(op._attrs["container"], op._attrs["shared_name"], op.name)
             return VarRef(key, op.name, op._attrs["dtype"], op._attrs["shape"], op.type == "VarHandleOp")
         if not op._inputs:
@@ -161,7 +181,9 @@ class Touched:
             if inner:
                 for f, first in inner:
                     sub = {
-                        a: r for a, t in zip(f.inputs, op._inputs[first:], strict=False) if (r := static_ref(t, args)) is not None
+                        a: r
+                        for a, t in zip(f.inputs, op._inputs[first:], strict=False)
+                        if (r := static_ref(t, args)) is not None
                     }
                     self.add(function_ops(f), sub, f"{f.name}/")
                 continue
@@ -192,7 +214,9 @@ def late_reads(ops: Iterable[Operation], args: dict[Tensor, Any]) -> dict[Operat
     readers = {
         o: ref.key
         for o in ops
-        if o.type == "Identity" and o._inputs[0]._dtype._is_ref_dtype and (ref := static_ref(o._inputs[0], args)) is not None
+        if o.type == "Identity"
+        and o._inputs[0]._dtype._is_ref_dtype
+        and (ref := static_ref(o._inputs[0], args)) is not None
     }
     late: dict[Operation, dict[int, Tensor]] = {}
     if not readers:

@@ -11,7 +11,15 @@ import numpy as np
 
 from hornbeam.core import dtypes, errors
 from hornbeam.core.constant import as_array
-from hornbeam.core.graph import Graph, IndexedSlices, Operation, Tensor, default_session, get_default_graph, get_default_session
+from hornbeam.core.graph import (
+    Graph,
+    IndexedSlices,
+    Operation,
+    Tensor,
+    default_session,
+    get_default_graph,
+    get_default_session,
+)
 from hornbeam.core.tensor_shape import TensorShape, compatible
 from hornbeam.runtime.context import State, register_references
 from hornbeam.runtime.plan import Plan, as_numpy
@@ -41,7 +49,9 @@ class _Fetches:
         self.build = _builder(graph, fetches, leaf, self.targets)
 
 
-def _builder(graph: Graph, f: Any, leaf: Callable[[Tensor], Any], targets: list[Operation]) -> Callable[[list[Any]], Any]:
+def _builder(
+    graph: Graph, f: Any, leaf: Callable[[Tensor], Any], targets: list[Operation]
+) -> Callable[[list[Any]], Any]:
     if f is None:
         raise TypeError("Fetch argument None has invalid type <class 'NoneType'>")
     if isinstance(f, (list, tuple)):
@@ -59,7 +69,9 @@ def _builder(graph: Graph, f: Any, leaf: Callable[[Tensor], Any], targets: list[
         parts = [_builder(graph, f[k], leaf, targets) for k in keys]
         make = type(f)
         if hasattr(make, "default_factory"):
-            return lambda v: make(getattr(f, "default_factory", None), [(k, p(v)) for k, p in zip(keys, parts, strict=True)])  # type: ignore[call-arg]
+            return lambda v: make(
+                getattr(f, "default_factory", None), [(k, p(v)) for k, p in zip(keys, parts, strict=True)]
+            )  # type: ignore[call-arg]
         return lambda v: make((k, p(v)) for k, p in zip(keys, parts, strict=True))  # type: ignore[call-arg]
     if hasattr(f, "__attrs_attrs__"):
         cls = type(f)
@@ -84,7 +96,9 @@ def _builder(graph: Graph, f: Any, leaf: Callable[[Tensor], Any], targets: list[
     except TypeError as e:
         raise TypeError(f"Fetch argument {f!r} has invalid type {type(f)!r}, must be a string or Tensor. ({e})") from e
     except (ValueError, KeyError) as e:
-        raise ValueError(f"Fetch argument {f!r} cannot be interpreted as a Tensor. ({e.args[0] if e.args else e})") from e
+        raise ValueError(
+            f"Fetch argument {f!r} cannot be interpreted as a Tensor. ({e.args[0] if e.args else e})"
+        ) from e
     if isinstance(element, Operation):
         targets.append(element)
         return lambda v: None
@@ -274,7 +288,9 @@ class BaseSession:
                 except Exception as e:
                     raise TypeError(f"Cannot interpret feed_dict key as Tensor: {e.args[0] if e.args else e}") from e
             elif k._op.graph is not graph:
-                raise TypeError(f"Cannot interpret feed_dict key as Tensor: Tensor {k} is not an element of this graph.")
+                raise TypeError(
+                    f"Cannot interpret feed_dict key as Tensor: Tensor {k} is not an element of this graph."
+                )
             t, a = self._feed(k, v)
             tensors.append(t)
             values.append(a)
@@ -293,15 +309,25 @@ class BaseSession:
             array = self._converted(t, dtype, v)
         shape = t._shape
         if shape is not None and not compatible(shape, array.shape):
-            raise ValueError(f"Cannot feed value of shape {array.shape} for Tensor '{t.name}', which has shape '{TensorShape(shape)}'")
+            raise ValueError(
+                f"Cannot feed value of shape {array.shape} for Tensor '{t.name}', which has shape '{TensorShape(shape)}'"
+            )
         return t, array
 
     @staticmethod
     def _converted(t: Tensor, dtype: dtypes.DType, v: Any) -> np.ndarray[Any, Any]:
         if dtype is dtypes.resource or dtype is dtypes.variant:
             return v  # type: ignore[no-any-return]
-        if isinstance(v, int) and not isinstance(v, bool) and dtype.is_integer and not np.iinfo(dtype.np).min <= v <= np.iinfo(dtype.np).max:
-            raise TypeError(f"Type of feed value {v!r} with type {type(v)} is not compatible with Tensor type {dtype.as_numpy_dtype}. Try explicitly setting the type of the feed tensor to a larger type (e.g. int64).")
+        if (
+            isinstance(v, int)
+            and not isinstance(v, bool)
+            and dtype.is_integer
+            and not np.iinfo(dtype.np).min <= v <= np.iinfo(dtype.np).max
+        ):
+            raise TypeError(
+                f"Type of feed value {v!r} with type {type(v)} is not compatible with Tensor type {dtype.as_numpy_dtype}. Try explicitly "
+                "setting the type of the feed tensor to a larger type (e.g. int64)."
+            )
         if dtype is dtypes.string:
             return as_array(v, dtype)
         if hasattr(v, "aval"):
@@ -309,14 +335,18 @@ class BaseSession:
         try:
             return np.asarray(v, dtype=dtype.np)
         except (ValueError, TypeError) as e:
-            raise ValueError(f"Cannot feed {type(v).__name__} value for Tensor '{t.name}' of dtype {dtype.name}: {e}") from e
+            raise ValueError(
+                f"Cannot feed {type(v).__name__} value for Tensor '{t.name}' of dtype {dtype.name}: {e}"
+            ) from e
 
     def _run_with_options(self, plan: Plan, values: Sequence[Any], options: Any, run_metadata: Any) -> list[Any]:
         from hornbeam.runtime.tracing import run_with_options
 
         return run_with_options(plan, values, options, run_metadata)
 
-    def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False) -> Callable[..., Any]:
+    def make_callable(
+        self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
+    ) -> Callable[..., Any]:
         """A function of the feeds in `feed_list` that runs `fetches`; faster than `run`, since nothing is looked up."""
         resolved = self._resolve(fetches)
         feeds = tuple(self._graph.as_graph_element(f, allow_operation=False) for f in feed_list or ())
@@ -357,12 +387,17 @@ class BaseSession:
         handle.known.update(given)
         resolved = _Fetches(self._graph, fetches)
         wanted = [t for t in resolved.tensors if t not in handle.known]
-        feeds = [t for t in handle.known]
+        feeds = list(handle.known)
         plan = Plan(self._state, wanted, resolved.targets, feeds)
         values = [v if isinstance(v, np.ndarray) else self._feed(t, v)[1] for t, v in handle.known.items()]
         results = dict(zip(wanted, (as_numpy(r) for r in plan.run(values)), strict=True))
         handle.known.update(results)
-        return resolved.build([np.asarray(handle.known[t])[()] if np.ndim(handle.known[t]) == 0 else handle.known[t] for t in resolved.tensors])
+        return resolved.build(
+            [
+                np.asarray(handle.known[t])[()] if np.ndim(handle.known[t]) == 0 else handle.known[t]
+                for t in resolved.tensors
+            ]
+        )
 
 
 class _PartialRun:
@@ -378,7 +413,9 @@ def _expand_feed(k: Any, v: Any) -> list[tuple[Any, Any]] | None:
         if isinstance(v, tuple) or hasattr(v, "dense_shape"):
             parts = (v.indices, v.values, v.dense_shape) if hasattr(v, "dense_shape") else tuple(v)
             return list(zip(members, parts, strict=True))
-        raise ValueError(f"A sparse placeholder is fed by a SparseTensorValue or (indices, values, dense_shape), got {type(v).__name__}")
+        raise ValueError(
+            f"A sparse placeholder is fed by a SparseTensorValue or (indices, values, dense_shape), got {type(v).__name__}"
+        )
     if isinstance(k, IndexedSlices):
         parts = (v.values, v.indices, v.dense_shape) if hasattr(v, "dense_shape") else tuple(v)
         names = [k.values, k.indices] + ([k.dense_shape] if k.dense_shape is not None else [])
@@ -406,7 +443,9 @@ def _presentable(e: errors.OpError) -> errors.OpError:
 def _name_node(e: errors.OpError) -> None:
     op = e._op
     if op is not None and e._node_def is None:
-        with contextlib.suppress(Exception):  # the node may hold what no proto can (a Python function): the message names it anyway
+        with contextlib.suppress(
+            Exception
+        ):  # the node may hold what no proto can (a Python function): the message names it anyway
             e._node_def = op.node_def
 
 
@@ -465,4 +504,11 @@ class InteractiveSession(BaseSession):
             self._stack.close()
 
 
-__all__ = ["BaseSession", "IndexedSlicesValue", "InteractiveSession", "Session", "get_default_session", "register_session_run_conversion_functions"]
+__all__ = [
+    "BaseSession",
+    "IndexedSlicesValue",
+    "InteractiveSession",
+    "Session",
+    "get_default_session",
+    "register_session_run_conversion_functions",
+]

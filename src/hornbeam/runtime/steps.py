@@ -39,14 +39,21 @@ class Step:
         self.bounded = False
         self.kernel: Any = spec.kernel
         if must_round(op):
-            self.kernel = lambda x, y: rounded_product(spec.kernel(x, y))
+            plain = self.kernel
+            self.kernel = lambda x, y: rounded_product(plain(x, y))
         names = spec.kernel_attrs
         self.takes_ctx = spec.takes_ctx
         self.attrs = {n: op._attrs[n] for n in names}
         self.grouped = any(a.is_list for a in spec.inputs)
         wants_ref: list[bool] = []
         for a in spec.inputs:
-            n = op._attrs[a.number_attr] if a.number_attr else len(op._attrs[a.type_list_attr]) if a.type_list_attr else 1
+            n = (
+                op._attrs[a.number_attr]
+                if a.number_attr
+                else len(op._attrs[a.type_list_attr])
+                if a.type_list_attr
+                else 1
+            )
             wants_ref += [a.is_ref or a.dtype is dtypes.resource] * n
         self.deref = tuple(
             i for i, t in enumerate(op._inputs) if t._dtype._is_ref_dtype and not wants_ref[i]
@@ -91,10 +98,17 @@ def run_steps(steps: Iterable[Step], env: dict[Tensor, Any], ctx: Context) -> No
                 e._op = op
             raise
         except (ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError) as e:
-            if type(e).__name__ in ("ConcretizationTypeError", "TracerArrayConversionError", "TracerIntegerConversionError", "TracerBoolConversionError"):
+            if type(e).__name__ in (
+                "ConcretizationTypeError",
+                "TracerArrayConversionError",
+                "TracerIntegerConversionError",
+                "TracerBoolConversionError",
+            ):
                 raise Cut(op, None) from e
             shapes = ", ".join(f"{t.name}: {_shape(v)}" for t, v in zip(s.inputs, values, strict=True))
-            raise errors.InvalidArgumentError(None, op, f"{e}\n\t [[node {op.name} (op: {op.type}), inputs {shapes}]]") from e
+            raise errors.InvalidArgumentError(
+                None, op, f"{e}\n\t [[node {op.name} (op: {op.type}), inputs {shapes}]]"
+            ) from e
         outs = s.outputs
         if len(outs) == 1:
             if isinstance(result, (list, tuple)):
@@ -105,7 +119,11 @@ def run_steps(steps: Iterable[Step], env: dict[Tensor, Any], ctx: Context) -> No
             for r in result:
                 flat.extend(r) if isinstance(r, (list, tuple)) else flat.append(r)
             if len(flat) != len(outs):
-                raise errors.InternalError(None, op, f"The kernel of {op.type} gave {len(flat)} outputs for node {op.name}, {len(outs)} declared.")
+                raise errors.InternalError(
+                    None,
+                    op,
+                    f"The kernel of {op.type} gave {len(flat)} outputs for node {op.name}, {len(outs)} declared.",
+                )
             for t, v in zip(outs, flat, strict=True):
                 if t not in env:  # else it is fed
                     env[t] = _typed(v, t)
@@ -151,10 +169,15 @@ def _no_kernel(op: Operation) -> errors.OpError:
         where = f" and shape {shape_text(shape)}" if shape is not None else ""
         return errors.InvalidArgumentError(
             None, op,
-            f"You must feed a value for placeholder tensor '{op.name}' with dtype {_cpp_name(op._attrs['dtype'])}{where}: pass it in feed_dict.\n\t [[node {op.name}]]",
+            f"You must feed a value for placeholder tensor '{op.name}' with dtype {_cpp_name(op._attrs['dtype'])}{where}: "
+            f"pass it in feed_dict.\n\t [[node {op.name}]]",
         )  # fmt: skip
-    return errors.UnimplementedError(None, op, f"Op type '{op.type}' of node '{op.name}' has no kernel in Hornbeam ('hornbeam coverage --ops').")
+    return errors.UnimplementedError(
+        None, op, f"Op type '{op.type}' of node '{op.name}' has no kernel in Hornbeam ('hornbeam coverage --ops')."
+    )
 
 
 def _cpp_name(dtype: dtypes.DType) -> str:
-    return {"float32": "float", "float64": "double", "float16": "half"}.get(dtype.base_dtype.name, dtype.base_dtype.name)
+    return {"float32": "float", "float64": "double", "float16": "half"}.get(
+        dtype.base_dtype.name, dtype.base_dtype.name
+    )

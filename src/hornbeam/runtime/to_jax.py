@@ -16,7 +16,11 @@ from hornbeam.runtime.steps import Cut, Step, run_steps
 
 
 def to_jax(
-    graph: Graph, feeds: Sequence[Any], fetches: Sequence[Any], session: Any = None, parameters: Mapping[str, Any] | None = None
+    graph: Graph,
+    feeds: Sequence[Any],
+    fetches: Sequence[Any],
+    session: Any = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> tuple[Callable[..., list[Any]], dict[str, Any]]:
     """(function, parameters): `function(parameters, *feed_values)` gives the fetched arrays and can be jitted, differentiated, vmapped.
 
@@ -41,7 +45,9 @@ def to_jax(
         if value is None:
             value = held.get(key)
         if value is None:
-            raise errors.FailedPreconditionError(None, None, f"Variable {ref.name} has no value: give a session that holds one, or `parameters`.")
+            raise errors.FailedPreconditionError(
+                None, None, f"Variable {ref.name} has no value: give a session that holds one, or `parameters`."
+            )
         params[ref.name] = np.array(value)
         names[key] = ref.name
     for key in touched.rng_keys:
@@ -50,7 +56,9 @@ def to_jax(
 
     def function(params: Mapping[str, Any], *feed_values: Any) -> list[Any]:
         if len(feed_values) != len(feed_tensors):
-            raise TypeError(f"The function takes {len(feed_tensors)} feeds ({', '.join(t.name for t in feed_tensors)}), {len(feed_values)} given.")
+            raise TypeError(
+                f"The function takes {len(feed_tensors)} feeds ({', '.join(t.name for t in feed_tensors)}), {len(feed_values)} given."
+            )
         env = dict(plan.base)
         env.update(zip(feed_tensors, feed_values, strict=True))
         values = {key: params[name] for key, name in names.items()} | dict(state.values)
@@ -67,5 +75,3 @@ def to_jax(
 def _host_message(ops: Any) -> str:
     listing = ", ".join(f"'{o.name}' ({o.type})" for o in list(ops)[:8] if isinstance(o, Operation))
     return f"A pure function cannot hold nodes that run on the host or need values while tracing: {listing}. Fetch before them, or feed after them."
-
-

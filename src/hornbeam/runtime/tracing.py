@@ -65,6 +65,8 @@ class Recorder:
                 description.dtype = op.outputs[i].dtype.base_dtype.as_datatype_enum
                 for d in v.shape:
                     description.shape.dim.add(size=int(d))
-                size = int(np.prod(v.shape, dtype=np.int64)) * (op.outputs[i].dtype.size if op.outputs[i].dtype is not dtypes.string else 8)
+                size = int(np.prod(v.shape, dtype=np.int64)) * (
+                    op.outputs[i].dtype.size if op.outputs[i].dtype is not dtypes.string else 8
+                )
                 description.allocation_description.requested_bytes = size
                 description.allocation_description.allocator_name = "cpu"

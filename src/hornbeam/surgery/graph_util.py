@@ -146,7 +146,9 @@ def replace_variables(graph_def: Any, values: dict[str, Any]) -> Any:
             m.attr["value"].tensor.CopyFrom(make_tensor_proto(np.asarray(values[n.name]), dtype))
             continue
         m.CopyFrom(n)
-        source = _is_frozen(node_name(n.input[0]), nodes, values) if n.input and not n.input[0].startswith("^") else None
+        source = (
+            _is_frozen(node_name(n.input[0]), nodes, values) if n.input and not n.input[0].startswith("^") else None
+        )
         if source is None:
             continue
         dtype_enum = nodes[source].attr["dtype"].type
@@ -233,7 +235,10 @@ def must_run_on_cpu(node: Any, pin_variables_on_cpu: bool = False) -> bool:
         return True
     if node_def.op == "Const":
         return node_def.attr["dtype"].type in (dtypes.string.as_datatype_enum, dtypes.int32.as_datatype_enum)
-    return node_def.op in ("DynamicStitch", "ParallelDynamicStitch", "ShapeN", "Shape", "Rank") and node_def.attr["T"].type == dtypes.int32.as_datatype_enum
+    return (
+        node_def.op in ("DynamicStitch", "ParallelDynamicStitch", "ShapeN", "Shape", "Rank")
+        and node_def.attr["T"].type == dtypes.int32.as_datatype_enum
+    )
 
 
 def tensor_shape_from_node_def_name(graph: Any, input_name: str) -> Any:
@@ -253,9 +258,17 @@ def guess_outputs(graph_def: Any) -> list[str]:
     }  # fmt: skip
     out = []
     for n in graph_def.node:
-        if n.name in used or n.op in skip or n.op.startswith(("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply", "Scatter", "ResourceScatter")):
+        if (
+            n.name in used
+            or n.op in skip
+            or n.op.startswith(
+                ("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply", "Scatter", "ResourceScatter")
+            )
+        ):
             continue
-        if n.name.startswith(("save/", "gradients/", "init", "report_uninitialized")) or n.name.endswith(("/read", "/Read/ReadVariableOp")):
+        if n.name.startswith(("save/", "gradients/", "init", "report_uninitialized")) or n.name.endswith(
+            ("/read", "/Read/ReadVariableOp")
+        ):
             continue
         out.append(n.name)
     return out

@@ -51,7 +51,9 @@ def _save(prefix: str, names: list[str], slices: list[str], tensors: list[Any], 
             if isinstance(value, VarRef):  # straight from the session's state: nothing is copied
                 held = ctx.state.values.get(value.key)
                 if held is None:
-                    raise errors.FailedPreconditionError(None, ctx.op, f"Attempting to use uninitialized value {value.name}")
+                    raise errors.FailedPreconditionError(
+                        None, ctx.op, f"Attempting to use uninitialized value {value.name}"
+                    )
                 value = np.asarray(held)
             if slices[i]:
                 shape, at = _parse_slice(slices[i])
@@ -103,14 +105,20 @@ def RestoreV2(prefix, tensor_names, shape_and_slices, dtypes, ctx):
     with _named(ctx), CheckpointReader(_text(prefix)) as reader:
         missing = [n for n in names if not reader.has_tensor(n)]
         if missing:
-            more = f" (and {len(missing) - 1} more: {', '.join(missing[1:6])}{' …' if len(missing) > 6 else ''})" if len(missing) > 1 else ""
+            more = (
+                f" (and {len(missing) - 1} more: {', '.join(missing[1:6])}{' …' if len(missing) > 6 else ''})"
+                if len(missing) > 1
+                else ""
+            )
             raise ctx.not_found(f"Key {missing[0]} not found in checkpoint {_text(prefix)}{more}")
         for name, spec, dtype in zip(names, slices, dtypes, strict=True):
             _check_dtype(reader, name, dtype, ctx)
             if spec:
                 full, at = _parse_slice(spec)
                 if list(reader.shape(name)) != full:
-                    raise ctx.fail(f"Shape in shape_and_slice spec {full} does not match the shape in the checkpoint {list(reader.shape(name))} for {name}")
+                    raise ctx.fail(
+                        f"Shape in shape_and_slice spec {full} does not match the shape in the checkpoint {list(reader.shape(name))} for {name}"
+                    )
                 out.append(reader.read_slice(name, at))
             else:
                 out.append(reader.get_tensor(name))
@@ -125,12 +133,21 @@ def _stored(value: Any) -> Any:
     return np.asarray(value)
 
 
-@op("Restore(file_pattern: string, tensor_name: string) -> (tensor: dt); dt: type; preferred_shard: int = -1", shape=shapes.unknown, host=True, stateful=True)
+@op(
+    "Restore(file_pattern: string, tensor_name: string) -> (tensor: dt); dt: type; preferred_shard: int = -1",
+    shape=shapes.unknown,
+    host=True,
+    stateful=True,
+)
 def Restore(file_pattern, tensor_name, dt, ctx):
+    return _restore(file_pattern, tensor_name, dt, ctx)
+
+
+def _restore(file_pattern: Any, tensor_name: Any, dt: Any, ctx: Any) -> Any:
     with _named(ctx), CheckpointReader(_text(file_pattern)) as reader:
         name = _text(tensor_name)
         if not reader.has_tensor(name):
-            raise ctx.not_found(f"Tensor name \"{name}\" not found in checkpoint files {_text(file_pattern)}")
+            raise ctx.not_found(f'Tensor name "{name}" not found in checkpoint files {_text(file_pattern)}')
         _check_dtype(reader, name, dt, ctx)
         return _stored(reader.get_tensor(name))
 
@@ -140,16 +157,20 @@ def Restore(file_pattern, tensor_name, dt, ctx):
 def RestoreSlice(file_pattern, tensor_name, shape_and_slice, dt, ctx):
     spec = _text(shape_and_slice)
     if not spec:
-        return Restore.kernel(file_pattern, tensor_name, dt, ctx)
+        return _restore(file_pattern, tensor_name, dt, ctx)
     with _named(ctx), CheckpointReader(_text(file_pattern)) as reader:
         name = _text(tensor_name)
         if not reader.has_tensor(name):
-            raise ctx.not_found(f"Tensor name \"{name}\" not found in checkpoint files {_text(file_pattern)}")
+            raise ctx.not_found(f'Tensor name "{name}" not found in checkpoint files {_text(file_pattern)}')
         _check_dtype(reader, name, dt, ctx)
         return reader.read_slice(name, _parse_slice(spec)[1])
 
 
-@op("ShardedFilename(basename: string, shard: int32, num_shards: int32) -> (filename: string)", shape=shapes.scalar, host=True)
+@op(
+    "ShardedFilename(basename: string, shard: int32, num_shards: int32) -> (filename: string)",
+    shape=shapes.scalar,
+    host=True,
+)
 def ShardedFilename(basename, shard, num_shards):
     return f"{_text(basename)}-{int(shard):05d}-of-{int(num_shards):05d}".encode()
 
@@ -171,4 +192,6 @@ def MergeV2Checkpoints(checkpoint_prefixes, destination_prefix, delete_old_dirs,
                 os.rmdir(d)
 
 
-no_gradient("SaveV2", "RestoreV2", "Restore", "RestoreSlice", "ShardedFilename", "ShardedFilespec", "MergeV2Checkpoints")
+no_gradient(
+    "SaveV2", "RestoreV2", "Restore", "RestoreSlice", "ShardedFilename", "ShardedFilespec", "MergeV2Checkpoints"
+)
