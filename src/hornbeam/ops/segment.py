@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hornbeam.core import errors
-from hornbeam.core.constant import const_node
+from hornbeam.core.constant import const_node, constant_value
 from hornbeam.core.graph import IndexedSlices, InferenceContext
 from hornbeam.core.lazy import jnp
 from hornbeam.core.registry import OpSpec, op, raw
@@ -17,7 +17,7 @@ from hornbeam.ops import shapes
 from hornbeam.ops.broadcasting import like
 from hornbeam.ops.math import Mul, RealDiv
 from hornbeam.ops.reduce import highest, lowest
-from hornbeam.ops.xp import known, static
+from hornbeam.ops.xp import known, static, xp
 
 _NUMBER = "T: numbertype"
 _REAL = "T: realnumbertype"
@@ -33,8 +33,32 @@ def scatter(data: Any, ids: Any, n: int, how: str, start: Any) -> Any:
     return getattr(out.at[ids], how)(jnp.asarray(data), mode="drop")
 
 
+def _sum_rows(data: Any, ids: Any, n: int, how: str, start: Any) -> Any:
+    """`scatter` for sorted ids; NumPy where everything is known, which is how these ops usually run."""
+    if not (known(data) and known(ids)):
+        return scatter(data, ids, n, how, start)
+    out = np.full((n, *data.shape[1:]), start, data.dtype)
+    if ids.size:
+        starts = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+        out[ids[starts]] = getattr(np, {"max": "maximum", "min": "minimum"}.get(how, how)).reduceat(
+            data, starts, axis=0
+        )
+    return out
+
+
 def _counts(ids: Any, n: int, dtype: Any) -> Any:
+    if known(ids):
+        return np.bincount(ids[(ids >= 0) & (ids < n)], minlength=n).astype(dtype)
     return scatter(jnp.ones(np.shape(ids), dtype), ids, n, "add", 0)
+
+
+def sized_by_ids(declaration: str, position: int, shape: Callable[..., Any], kernel: Callable[..., Any]) -> OpSpec:
+    """An op whose result's size follows from the ids at `position`: it runs on the host, on the device only if they are constant."""
+    spec = op(declaration, shape=shape, host=True, device_if=lambda o: constant_value(o._inputs[position]) is not None)(
+        kernel
+    )
+    spec.bounded_kernel = kernel  # type: ignore[attr-defined]
+    return spec
 
 
 def _rows(values: Any, data: Any) -> Any:
@@ -80,30 +104,28 @@ def _sorted(name: str, types: str, f: Callable[[Any, Any, int], Any]) -> OpSpec:
         _check_ids(data, segment_ids)
         return f(data, segment_ids, _last_segment(segment_ids))
 
-    return op(
-        f"{name}(data: T, segment_ids: Tindices) -> (output: T); {types}; Tindices: {{int32, int64}}",
-        shape=_sorted_shape,
-    )(kernel)
+    declaration = f"{name}(data: T, segment_ids: Tindices) -> (output: T); {types}; Tindices: {{int32, int64}}"
+    return sized_by_ids(declaration, 1, _sorted_shape, kernel)
 
 
 def _mean(data, ids, n):
-    total = scatter(data, ids, n, "add", 0)
-    count = _rows(jnp.maximum(_counts(ids, n, np.int32), 1), data).astype(data.dtype)
+    total = _sum_rows(data, ids, n, "add", 0)
+    count = _rows(xp.maximum(_counts(ids, n, np.int32), 1), data).astype(data.dtype)
     return total // count if np.dtype(data.dtype).kind in "iu" else total / count
 
 
 def _extreme(how: str, start: Callable[[Any], Any]) -> Callable[[Any, Any, int], Any]:
     def f(data, ids, n):
-        out = scatter(data, ids, n, how, start(data.dtype))
-        return jnp.where(
+        out = _sum_rows(data, ids, n, how, start(data.dtype))
+        return xp.where(
             _rows(_counts(ids, n, np.int32), data) == 0, np.asarray(0, data.dtype), out
         )  # empty segments are 0
 
     return f
 
 
-SegmentSum = _sorted("SegmentSum", _NUMBER, lambda data, ids, n: scatter(data, ids, n, "add", 0))
-SegmentProd = _sorted("SegmentProd", _NUMBER, lambda data, ids, n: scatter(data, ids, n, "multiply", 1))
+SegmentSum = _sorted("SegmentSum", _NUMBER, lambda data, ids, n: _sum_rows(data, ids, n, "add", 0))
+SegmentProd = _sorted("SegmentProd", _NUMBER, lambda data, ids, n: _sum_rows(data, ids, n, "multiply", 1))
 SegmentMean = _sorted("SegmentMean", _NUMBER, _mean)
 SegmentMax = _sorted("SegmentMax", _REAL, _extreme("max", lowest))
 SegmentMin = _sorted("SegmentMin", _REAL, _extreme("min", highest))
@@ -271,12 +293,15 @@ def _combine(data: Any, indices: Any, ids: Any, n: int, how: str) -> Any:
         raise errors.InvalidArgumentError(
             None, None, f"indices[{bad}] == {indices[bad]} out of range [0, {data.shape[0]})"
         )
-    picked = jnp.take(jnp.asarray(data), jnp.asarray(indices), axis=0, mode="fill", fill_value=0)
+    if known(data) and known(indices):
+        picked = data[indices]
+    else:
+        picked = jnp.take(jnp.asarray(data), jnp.asarray(indices), axis=0, mode="fill", fill_value=0)
     wide = picked.astype(np.float32) if picked.dtype.itemsize < 4 and picked.dtype.kind not in "iu" else picked
-    total = scatter(wide, ids, n, "add", 0)
+    total = _sum_rows(wide, ids, n, "add", 0)
     if how != "sum":
-        count = _rows(jnp.maximum(_counts(ids, n, np.int32), 1), wide).astype(wide.dtype)
-        total = total / (count if how == "mean" else jnp.sqrt(count))
+        count = _rows(xp.maximum(_counts(ids, n, np.int32), 1), wide).astype(wide.dtype)
+        total = total / (count if how == "mean" else xp.sqrt(count))
     return total.astype(data.dtype)
 
 
@@ -286,14 +311,14 @@ def _sparse(name: str, types: str, how: str) -> tuple[OpSpec, OpSpec]:
 
     def with_number(data, indices, segment_ids, num_segments):
         n = int(static(num_segments))
-        if known(segment_ids) and segment_ids.size and int(np.max(segment_ids)) >= n:
+        if known(segment_ids) and _last_segment(segment_ids) > n:
             raise errors.InvalidArgumentError(None, None, f"segment ids must be < num_segments ({n})")
         return _combine(data, indices, segment_ids, n, how)
 
     head = "(data: T, indices: Tidx, segment_ids: Tsegmentids{}) -> (output: T)"
     tail = f"; {types}; {_SPARSE_TYPES}"
     hint = "; sparse_gradient: bool = false"
-    plain = op(name + head.format("") + tail + hint, shape=_sparse_shape)(kernel)
+    plain = sized_by_ids(name + head.format("") + tail + hint, 2, _sparse_shape, kernel)
     numbered = op(
         name
         + "WithNumSegments"
