@@ -19,7 +19,7 @@ from hornbeam.core.lazy import jax, jnp, lax
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Geometry of one convolution or pooling: per spatial dimension the input, window and output sizes, strides, dilations, pads."""
+    """Geometry of a convolution or pooling: per spatial dimension input, window and output sizes, strides, dilations, pads."""
 
     input: tuple[int, ...]
     size: tuple[int, ...]
@@ -64,7 +64,7 @@ def pad(x: Any, window: Window, value: Any = 0) -> Any:
 
 
 def unview(y: Any, window: Window, at: tuple[int, ...]) -> Any:
-    """The transpose of `view` and `pad`: y's elements at the places of the unpadded input they came from, zero elsewhere."""
+    """The transpose of `view` and `pad`: y's elements at their places in the unpadded input, zero elsewhere."""
     config = [(0, 0, 0)]
     for n, o, s, d, a, (lo, _) in zip(
         window.input, window.output, window.strides, window.dilations, at, window.pads, strict=True
@@ -74,7 +74,7 @@ def unview(y: Any, window: Window, at: tuple[int, ...]) -> Any:
     return lax.pad(y, np.asarray(0, y.dtype), [*config, (0, 0, 0)])
 
 
-def scatter_sum(window: Window, arrays: list[tuple[Any, Any]], terms: Callable[[list[tuple[tuple[int, ...], Any]]], Any]) -> Any:
+def scatter_sum(window: Window, arrays: list[tuple[Any, Any]], terms: Callable[[Any], Any]) -> Any:
     """The transpose of a sum over window positions, written as a gather, which XLA vectorises on the CPU and a sum of
     interior-padded arrays it does not: [N, *input, C'] from `arrays`, (value [N, *output, C], padding value) each.
 
@@ -195,9 +195,16 @@ def _tile(n: int, row_bytes: int) -> int:
 
 
 def patches(x: Any, window: Window) -> Any:
-    """[N, *output, window elements * C]."""
-    padded = pad(x, window)
-    return jnp.concatenate([window.view(padded, at) for at in window.offsets()], axis=-1)
+    """[N, *output, window elements * C], one dimension after the other, which compiles twice as fast as all at once."""
+    out = pad(x, window)
+    for axis in reversed(range(window.rank)):
+        stride, dilation = window.strides[axis], window.dilations[axis]
+        limit = (window.output[axis] - 1) * stride + 1
+        shifted = [
+            lax.slice_in_dim(out, i * dilation, i * dilation + limit, stride, axis + 1) for i in range(window.size[axis])
+        ]
+        out = jnp.concatenate(shifted, axis=-1) if len(shifted) > 1 else shifted[0]
+    return out
 
 
 def _row_bytes(x: Any, window: Window) -> int:
@@ -326,25 +333,49 @@ def depthwise_input(w: Any, dy: Any, window: Window) -> Any:
 
 
 def depthwise_filter(x: Any, dy: Any, window: Window) -> Any:
+    """A loop over the images, which keeps an image's passes in the cache."""
     channels = x.shape[-1]
     multiplier = dy.shape[-1] // channels
+    axes = tuple(range(dy.ndim - 2))
+
+    def image(x: Any, dy: Any) -> Any:
+        views = (_spread(window.view(x[None], at)[0], multiplier) for at in window.offsets())
+        return jnp.stack([jnp.sum(v * dy, axis=axes, dtype=dy.dtype) for v in views])
+
     padded = pad(x, window)
-    axes = tuple(range(dy.ndim - 1))
-    parts = [
-        jnp.sum(_spread(window.view(padded, at), multiplier) * dy, axis=axes, dtype=dy.dtype)
-        for at in window.offsets()
-    ]
-    return jnp.stack(parts).reshape(*window.size, channels, multiplier)
+    if x.shape[0] == 1:
+        total = image(padded[0], dy[0])
+    else:
+        zero = jnp.zeros((math.prod(window.size), dy.shape[-1]), dy.dtype)
+        total = lax.scan(lambda sums, pair: (sums + image(*pair), None), zero, (padded, dy))[0]
+    return total.reshape(*window.size, channels, multiplier)
 
 
-# --- the choice -------------------------------------------------------------------------------------------------------------
-# Measured with `python benchmarks/conv_lowering.py` (XLA CPU of jax 0.10, two cores, float32; milliseconds, the best of seven).
-# Rows are tried from the top; the first whose condition holds wins. On other backends than the CPU: always native.
+# --- the choice ---
+# Measured with `python benchmarks/conv_lowering.py` (XLA on the CPU with jax 0.10.2, two cores, float32; milliseconds, best of
+# several). Where the lowerings are equal within the noise, `choose` takes the simpler rule. Other backends: always native.
 #
-#   batch, image, C -> F, window, stride     forward                input gradient         filter gradient        TensorFlow 2.15
-#                                            native im2col shifted  native im2col shifted  native im2col shifted  fwd  inp  filt
+#   batch x image  C -> F    window   forward               input gradient         filter gradient       TensorFlow 2.15
+#                                     native im2col shifted native im2col shifted  native im2col shifted  fwd  inp  filt
+#   128 x 28       1 -> 32   5x5/1     3.5    5.5    2.5     13.6   26.4    7.3     11.5    8.0   14.0   7.0   5.0   8.4
+#   128 x 14      32 -> 64   5x5/1    31.9   21.1   81.6     30.3   24.5   43.8     58.0   26.6  115.3  16.0  35.6  27.8
+#    32 x 14      32 -> 64   5x5/1     8.5    5.9   19.3      7.5    6.9    5.4     15.1    6.7    8.8   4.1   8.0   6.6
+#    32 x 32       3 -> 64   3x3/1     1.6    1.3   27.0      3.9    9.4    2.8      4.5    2.8    2.5   2.3   1.6   2.4
+#    32 x 32      64 -> 64   3x3/1    30.2   22.9   50.6     30.4   23.6   40.0    115.8   29.6   59.6  14.9  23.3  25.3
+#     8 x 16     128 -> 128  3x3/1     3.9    4.4    4.7      4.0    4.4    4.2      6.9    5.9    5.9   3.7   7.4   5.5
+#     8 x 8      256 -> 256  3x3/1     4.2    4.2    4.2      4.8    4.9    4.2      7.6    5.0    5.0   3.6   7.0   4.7
+#     8 x 4      512 -> 512  3x3/1     6.3    4.2    4.8      9.8    7.5    4.9     12.4    4.5    5.5   3.9  25.0   5.5
+#     8 x 64       3 -> 64   7x7/2     2.0    2.0   37.9      2.5     -     5.5      4.4    2.3    2.8   1.6   2.6   2.3
+#     8 x 32      64 -> 128  3x3/2     4.1    3.9    2.6      2.3     -     2.1      4.3    2.9    2.8   1.8   3.7   2.5
+#     8 x 16      64 -> 256  1x1/1     0.9 (matmul 0.4)       1.0 (matmul 0.6)       2.6 (matmul 1.0)      0.5   0.5   0.7
+#     8 x 16     256 -> 512  1x1/2     1.0 (matmul 0.9)       1.0 (matmul 0.9)       3.0 (matmul 1.1)      0.9   3.4   1.1
+#     1 x 56      64 -> 64   3x3/1     2.8    2.3    2.3      2.9    2.3    1.8      5.5    3.0    3.5   1.5   1.8   2.8
+#     1 x 224      3 -> 64   7x7/2     2.7    4.1   61.5      3.9     -     8.4      5.9    4.1    4.1   2.3   3.7   5.1
+#   Depthwise 3x3: multiply-adds 0.9, native 63 forward (8 x 64, 32 channels), 0.7 and 94 input gradient; TensorFlow 2.3, 2.2.
 LOWERINGS: dict[str, dict[str, Callable[..., Any]]] = {
-    "forward": {"native": native_forward, "matmul": matmul_forward, "im2col": im2col_forward, "shifted": shifted_forward},
+    "forward": {
+        "native": native_forward, "matmul": matmul_forward, "im2col": im2col_forward, "shifted": shifted_forward,
+    },  # fmt: skip
     "input": {"native": native_input, "matmul": matmul_input, "im2col": im2col_input, "shifted": shifted_input},
     "filter": {"native": native_filter, "matmul": matmul_filter, "im2col": im2col_filter, "shifted": shifted_filter},
 }
@@ -357,15 +388,16 @@ def choose(direction: str, n: int, channels: int, features: int, window: Window,
     if window.is_matmul:
         return "matmul"
     pixels = math.prod(window.output)
+    small = pixels <= 16  # native convolution of tiny images takes a slow path
     if direction == "forward":
-        return "im2col" if channels >= 16 and n >= 16 else "native"
+        return "im2col" if channels >= 16 and features >= 16 and (n >= 16 or small) else "native"
     if direction == "filter":
-        return "im2col"
+        return "im2col" if features >= 8 else "native"
     if not window.unit_stride:
         return "native"
-    if channels <= 4 or pixels <= 25:
+    if channels <= 4 or small:
         return "shifted"
-    return "im2col" if n >= 16 else "native"
+    return "im2col" if n >= 16 and features >= 16 else "native"
 
 
 def forward(x: Any, w: Any, window: Window) -> Any:
