@@ -26,9 +26,10 @@ Records = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
 class HostReader:
     """Where a reader stands: the work unit (file) it is in, and its counts. `records(name)` gives a unit's (key, value) pairs."""
 
-    def __init__(self, name: str, records: Records, serializable: bool = False) -> None:
+    def __init__(self, name: str, records: Records, serializable: bool = False, single: bool = False) -> None:
         self.name = name
         self._records = records
+        self._single = single  # a unit is one record: it is finished as soon as that is read
         self._serializable = serializable
         self._lock = threading.Lock()
         self._clear()
@@ -45,6 +46,8 @@ class HostReader:
                 record = next(self._begun(queue, ctx), None)
                 if record is not None:
                     self.produced += 1
+                    if self._single:
+                        self._end()
                     return record
                 self._end()
 
@@ -60,6 +63,9 @@ class HostReader:
                         self._end()
                         break
                     out.append(record)
+                    if self._single:
+                        self._end()
+                        break
             self.produced += len(out)
         return out
 
@@ -191,8 +197,8 @@ def _inflated(name: bytes, data: bytes, encoding: bytes) -> bytes:
 SHARING = "container: string = ''; shared_name: string = ''"
 
 
-def reader(ctx: Any, records: Records, serializable: bool = False) -> Any:
-    return resource_ref("Reader", "reader/", ctx, lambda name: HostReader(name, records, serializable))
+def reader(ctx: Any, records: Records, serializable: bool = False, single: bool = False) -> Any:
+    return resource_ref("Reader", "reader/", ctx, lambda name: HostReader(name, records, serializable, single))
 
 
 def declare_reader(name: str, attrs: str, kernel: Callable[..., Any], v2_attrs: str = "") -> None:
@@ -203,11 +209,11 @@ def declare_reader(name: str, attrs: str, kernel: Callable[..., Any], v2_attrs: 
 
 
 def _identity_reader(ctx):
-    return reader(ctx, _identity, serializable=True)
+    return reader(ctx, _identity, serializable=True, single=True)
 
 
 def _whole_file_reader(ctx):
-    return reader(ctx, _whole_file)
+    return reader(ctx, _whole_file, single=True)
 
 
 def _text_line_reader(ctx):
