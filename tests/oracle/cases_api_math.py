@@ -42,6 +42,13 @@ CALLS = [
     "tf.cholesky(m)", "tf.matrix_determinant(m)", "tf.matrix_inverse(m)", "tf.matrix_solve(m, tf.transpose(x))", "tf.matrix_triangular_solve(m, tf.transpose(x))", "tf.matrix_solve_ls(m, tf.transpose(x))",
     "tf.cholesky_solve(tf.cholesky(m), tf.transpose(x))", "tf.linalg.logdet(m)", "tf.linalg.slogdet(m)", "tf.svd(x, compute_uv=False)", "tf.self_adjoint_eigvals(m)", "tf.linalg.adjoint(c)", "tf.cross(x, y)", "tf.linalg.expm(x @ m @ tf.transpose(x) * 0.1)",
     "tf.fft(c)", "tf.ifft(c)", "tf.fft2d(c)", "tf.spectral.rfft(x)", "tf.signal.rfft(x, [5])", "tf.signal.irfft(c)", "tf.signal.irfft(c, [4])", "tf.signal.irfft2d(c)", "tf.signal.rfft2d(x)",
+    "tf.signal.frame(t, 3, 1)", "tf.signal.frame(t, 3, 2, pad_end=True)", "tf.signal.frame(p, 2, 1, axis=0)", "tf.signal.frame(p, 2, 1, axis=0, pad_end=True, pad_value=1)", "tf.signal.overlap_and_add(t, 2)",
+    "tf.signal.hann_window(6)", "tf.signal.hann_window(7, periodic=False)", "tf.signal.hamming_window(1)", "tf.signal.hamming_window(tf.shape(x)[0] + 4)", "tf.signal.stft(tf.reshape(t, [2, 12]), 5, 2)",
+    "tf.signal.stft(tf.reshape(t, [24]), 8, 4, fft_length=10, pad_end=True)", "tf.signal.inverse_stft(tf.signal.stft(tf.reshape(t, [2, 12]), 4, 2), 4, 2)",
+    "tf.signal.inverse_stft(tf.signal.stft(tf.reshape(t, [2, 12]), 4, 2), 4, 2, window_fn=tf.signal.inverse_stft_window_fn(2))",
+    *[f"tf.signal.{f}(t, type={k}, norm={n})" for f in ("dct", "idct") for k, n in ((1, None), (2, None), (2, "'ortho'"), (3, None), (3, "'ortho'"), (4, None), (4, "'ortho'"))], "tf.spectral.dct(t, n=6)", "tf.spectral.dct(d, n=2)",
+    "tf.signal.linear_to_mel_weight_matrix(5, 33)", "tf.signal.mfccs_from_log_mel_spectrograms(t)", "tf.signal.fftshift(t)", "tf.signal.ifftshift(x, axes=1)",
+    "tf.linalg.lu_reconstruct(*tf.linalg.lu(m))", "tf.linalg.lu_solve(*tf.linalg.lu(m), tf.transpose(x))", "tf.linalg.lu_matrix_inverse(*tf.linalg.lu(m))", "tf.linalg.pinv(x)", "tf.linalg.pinv(t)", "tf.linalg.matrix_rank(m)",
     "tf.clip_by_value(x, -0.5, 0.5)", "tf.clip_by_value(i, 0, 3, name='n')", "tf.clip_by_norm(x, 1.0)", "tf.clip_by_norm(x, 1.0, axes=[1])", "tf.clip_by_global_norm([x, y], 1.0)[0]", "tf.clip_by_global_norm([x, y], 1.0)[1]",
     "tf.clip_by_global_norm([x, None], 1.0, use_norm=tf.constant(2.0))[0]", "tf.clip_by_average_norm(x, 0.1)", "tf.global_norm([x, y])", "tf.clip_by_global_norm(x, 1.0)",
     "tf.assert_equal(x, x)", "tf.assert_equal(x, y)", "tf.assert_equal(1, 2)", "tf.assert_less([1, 2], [1, 3], message='m')", "tf.assert_positive(y)", "tf.assert_positive(x)", "tf.assert_positive([-1])",
@@ -57,6 +64,7 @@ CALLS = [
 # (an Assert without the cond around it that spares TensorFlow the copy of the data).
 OTHER_NAMES = {
     *[c for c in CALLS if c.startswith(("tf.assert_", "tf.debugging.assert_"))], "tf.linalg.adjoint(c)",
+    *[c for c in CALLS if c.startswith(("tf.signal.", "tf.spectral.dct", "tf.linalg.lu_", "tf.linalg.pinv", "tf.linalg.matrix_rank"))],
     "tf.accumulate_n([x, y])", "tf.bincount(tf.abs(i))", "tf.bincount(ids, minlength=5)", "tf.bincount(ids, weights=[1.0, 2.0, 3.0])",
     "tf.bincount(ids, maxlength=2)", "tf.matrix_solve_ls(m, tf.transpose(x))", "tf.svd(x, compute_uv=False)", "tf.linalg.expm(x @ m @ tf.transpose(x) * 0.1)",
 }

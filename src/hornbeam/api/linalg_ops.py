@@ -450,3 +450,87 @@ __tf_exports__["cross"] = __tf_exports__["linalg.cross"] = "cross"
 def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
     """The cross product over the last dimension, of size 3."""
     return raw.Cross(a, b, name=name)  # type: ignore[no-any-return]
+
+
+# --- what is composed of the above -----------------------------------------------------------------------------------------------------
+def lu_reconstruct(lower_upper: Any, perm: Any, validate_args: bool = False, name: str | None = None) -> Tensor:
+    """The matrix whose `lu` factors and permutation these are."""
+    with name_scope(name, "lu_reconstruct", [lower_upper, perm]):
+        factors, perm = convert_to_tensor(lower_upper, name="lower_upper"), convert_to_tensor(perm, name="perm")
+        if factors._shape is None or len(factors._shape) != 2:
+            raise NotImplementedError("lu_reconstruct takes one matrix, not a batch.")
+        if validate_args:
+            _check_lu(factors, perm)
+        upper = raw.MatrixBandPart(factors, np.int64(0), np.int64(-1))
+        strictly_lower = raw.Sub(factors, upper)
+        product = raw.AddV2(raw.MatMul(strictly_lower, upper), upper)
+        return raw.GatherV2(product, raw.InvertPermutation(perm), 0)  # type: ignore[no-any-return]
+
+
+def _check_lu(factors: Tensor, perm: Tensor) -> None:
+    a, b = factors._shape, perm._shape
+    if a is not None and len(a) < 2 or a is not None and b is not None and len(b) != len(a) - 1:
+        raise ValueError(f"Input `lower_upper` must have at least 2 dimensions and `perm` one less: {a}, {b}")
+    if a is not None and None not in a[-2:] and a[-1] != a[-2]:
+        raise ValueError(f"Input `lower_upper` must be square: {a}")
+
+
+def lu_solve(lower_upper: Any, perm: Any, rhs: Any, validate_args: bool = False, name: str | None = None) -> Tensor:
+    """X with A · X = rhs, given A's `lu` factors and permutation."""
+    with name_scope(name, "lu_solve", [lower_upper, perm, rhs]):
+        factors, perm = convert_to_tensor(lower_upper, name="lower_upper"), convert_to_tensor(perm, name="perm")
+        rhs = convert_to_tensor(rhs, dtype_hint=factors.dtype.base_dtype, name="rhs")
+        if factors._shape is None or len(factors._shape) != 2:
+            raise NotImplementedError("lu_solve takes one matrix, not a batch.")
+        if validate_args:
+            _check_lu(factors, perm)
+        permuted = raw.GatherV2(rhs, perm, 0)
+        unit = raw.MatrixSetDiag(factors, raw.OnesLike(raw.MatrixDiagPart(factors)))
+        y = raw.MatrixTriangularSolve(unit, permuted, lower=True)
+        return raw.MatrixTriangularSolve(factors, y, lower=False)  # type: ignore[no-any-return]
+
+
+def lu_matrix_inverse(lower_upper: Any, perm: Any, validate_args: bool = False, name: str | None = None) -> Tensor:
+    """The inverse of the matrix whose `lu` factors and permutation these are."""
+    with name_scope(name, "lu_matrix_inverse", [lower_upper, perm]):
+        factors = convert_to_tensor(lower_upper, name="lower_upper")
+        if factors._shape is None or factors._shape[-1] is None:
+            raise ValueError("lu_matrix_inverse needs a matrix of known size.")
+        return lu_solve(factors, perm, cast(np.eye(factors._shape[-1]), factors.dtype), validate_args)
+
+
+def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | None = None) -> Tensor:
+    """The Moore-Penrose pseudo-inverse; singular values below rcond · the largest count as 0."""
+    with name_scope(name, "pinv", [a]):
+        a = convert_to_tensor(a, name="a")
+        if not a.dtype.is_floating:
+            raise TypeError(f"Input `a` must have `float`-like `dtype` (saw {a.dtype.name}).")
+        if a._shape is None or None in a._shape[-2:]:
+            raise ValueError("pinv needs matrices of known size.")
+        if validate_args and len(a._shape) < 2:
+            raise ValueError("Input `a` must have at least 2 dimensions.")
+        t = a.dtype.np
+        if rcond is None:
+            rcond = 10.0 * max(a._shape[-2:]) * np.finfo(t).eps  # type: ignore[type-var]
+        s, u, v = raw.Svd(a)
+        cutoff = raw.Mul(convert_to_tensor(rcond, a.dtype.base_dtype), reduce_max(s, axis=-1, keepdims=True))
+        inverse = raw.SelectV2(raw.Greater(s, cutoff), raw.Reciprocal(s), np.asarray(0, t))
+        return matmul(raw.Mul(v, raw.ExpandDims(inverse, -2)), u, adjoint_b=True)
+
+
+def matrix_rank(a: Any, tol: Any = None, validate_args: bool = False, name: str | None = None) -> Tensor:
+    """How many singular values of each matrix exceed `tol`."""
+    with name_scope(name, "matrix_rank", [a]):
+        a = convert_to_tensor(a, name="a")
+        if a._shape is None or None in a._shape[-2:]:
+            raise ValueError("matrix_rank needs matrices of known size.")
+        if validate_args and len(a._shape) < 2:
+            raise ValueError("Input `a` must have at least 2 dimensions.")
+        s = raw.Svd(a, compute_uv=False)[0]
+        if tol is None:
+            epsilon = np.asarray(np.finfo(a.dtype.np).eps * max(a._shape[-2:]), a.dtype.np)  # type: ignore[type-var]
+            tol = raw.Mul(epsilon, reduce_max(s, axis=-1, keepdims=True))
+        return reduce_sum(cast(raw.Greater(s, tol), dtypes.int32), axis=-1)  # type: ignore[no-any-return]
+
+
+__tf_exports__ |= {f"linalg.{n}": n for n in ("lu_reconstruct", "lu_solve", "lu_matrix_inverse", "pinv", "matrix_rank")}
