@@ -209,6 +209,7 @@ def test_event_file_that_is_being_written_shows_what_is_there(tmp_path, facts):
         (gzip.compress(b"nothing"), "gzip"),
         (b'node {\n  name: "x"\n  op: oops\n}\n', "line 3"),
     ],
+    ids=["empty", "prose", "bytes", "tflite", "gzip", "text"],
 )
 def test_files_that_cannot_be_shown_say_why_in_one_line(tmp_path, shown, content, message):
     path = tmp_path / "strange"
