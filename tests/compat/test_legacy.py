@@ -162,13 +162,21 @@ PROGRAMS = {
         assert cm.get_cmap("viridis", 4).N == 4 and plt.cm.spectral.name == "nipy_spectral"
         assert abs(mlab.normpdf(0, 0, 1) - 0.3989422804) < 1e-9
     """,
+    "pandas": """
+        import pandas as pd
+        frame = pd.DataFrame({"a": [1, 2], "b": [3, 4]})
+        assert frame.as_matrix().tolist() == [[1, 3], [2, 4]] and frame.as_matrix(["b"]).tolist() == [[3], [4]]
+        assert frame.append({"a": 5, "b": 6}, ignore_index=True)["a"].tolist() == [1, 2, 5]
+        assert frame.append(frame).shape == (4, 2) and frame.get_value(1, "b") == 4
+        assert [name for name, _ in frame.iteritems()] == ["a", "b"] and len(frame["a"].append(frame["b"])) == 4
+    """,
     "sklearn": """
         from sklearn.cross_validation import train_test_split
         from sklearn.externals import joblib
         assert callable(train_test_split) and joblib.dump
     """,
 }
-NEEDS = {"scipy": "scipy", "matplotlib": "matplotlib", "sklearn": "sklearn"}
+NEEDS = {"pandas": "pandas", "scipy": "scipy", "matplotlib": "matplotlib", "sklearn": "sklearn"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -22,9 +22,9 @@ _used: dict[str, None] = {}  # in the order of use
 
 def install() -> None:
     """Installs the hooks of every table (nothing is imported that the program does not import)."""
-    from hornbeam.compat.legacy import _numpy, _plotting, _scipy, _stdlib
+    from hornbeam.compat.legacy import _numpy, _pandas, _plotting, _scipy, _stdlib
 
-    for table in (_stdlib, _numpy, _scipy, _plotting):
+    for table in (_stdlib, _numpy, _scipy, _pandas, _plotting):
         table.install()
 
 
