@@ -66,7 +66,10 @@ def main(expressions: list[str], feeds: dict[str, Any], shapes: dict[str, Any]) 
                         else [None if n is None else int(n) for n in t.shape.as_list()]
                         for t in tensors
                     ],
-                    "values": [None if t is None else np.asarray(v) for t, v in zip(tensors, fetched)],
+                    "values": [
+                        None if t is None else np.array(v, object) if isinstance(v, bytes) else np.asarray(v)
+                        for t, v in zip(tensors, fetched)
+                    ],
                 }
             )
         except Exception as e:

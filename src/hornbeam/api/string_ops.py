@@ -26,13 +26,13 @@ def reduce_join(
     """Joins strings along `axis` (all of them when None); the first axis listed is joined first."""
     keep = next((bool(k) for k in (keepdims, keep_dims) if k is not None), False)
     axis = reduction_indices if axis is None else axis
-    inputs = convert_to_tensor(inputs)
-    if axis is None:
-        if inputs._shape is not None:
+    with name_scope(None, "ReduceJoin", [inputs, axis]):
+        inputs = convert_to_tensor(inputs)
+        if axis is None and inputs._shape is not None:
             axis = np.arange(len(inputs._shape) - 1, -1, -1, dtype=np.int32)
-        else:
+        elif axis is None:
             axis = raw.Range(raw.Sub(raw.Rank(inputs), 1), -1, -1)
-    return raw.ReduceJoin(inputs, axis, keep_dims=keep, separator=separator, name=name)
+        return raw.ReduceJoin(inputs, axis, keep_dims=keep, separator=separator, name=name)
 
 
 def unsorted_segment_join(
