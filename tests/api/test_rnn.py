@@ -236,3 +236,58 @@ def test_residual_and_highway_wrappers_add_the_inputs() -> None:
 def test_misuse_is_reported(make: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         make(inputs())
+
+
+contrib = tf.contrib.rnn
+
+
+@pytest.mark.parametrize(
+    ("make", "count"),
+    [
+        (lambda: contrib.LayerNormBasicLSTMCell(4), 11),
+        (lambda: contrib.LayerNormBasicLSTMCell(4, layer_norm=False, dropout_keep_prob=0.5), 2),
+        (lambda: contrib.NASCell(4, num_proj=2, use_bias=True), 4),
+        (lambda: contrib.UGRNNCell(4), 2),
+        (lambda: contrib.GRUBlockCell(4), 4),
+        (lambda: contrib.LSTMBlockCell(4, use_peephole=True), 5),
+        (lambda: contrib.HighwayWrapper(contrib.GRUCell(3)), 6),
+        (lambda: contrib.InputProjectionWrapper(contrib.GRUCell(4), 5), 6),
+        (lambda: contrib.OutputProjectionWrapper(contrib.GRUCell(4), 2), 6),
+    ],
+)
+def test_contrib_cells_learn_through_time(make: Any, count: int) -> None:
+    outputs, _ = tf.nn.dynamic_rnn(make(), inputs(), dtype=tf.float32)
+    assert len(variables()) == count
+    grads = tf.gradients(outputs, tf.trainable_variables())
+    assert all(g is not None for g in grads)
+    values = run([outputs, *grads])
+    assert all(np.isfinite(v).all() for v in values)
+    assert any(np.abs(v).sum() > 0 for v in values[1:])
+
+
+def test_block_cells_compute_what_the_plain_ones_do() -> None:
+    x = inputs()
+    with tf.variable_scope("a"):
+        plain, _ = tf.nn.dynamic_rnn(rnn_cell.LSTMCell(4), x, dtype=tf.float32)
+    with tf.variable_scope("a", reuse=True):
+        block, _ = tf.nn.dynamic_rnn(contrib.LSTMBlockCell(4), x, dtype=tf.float32)
+    a, b = run([plain, block])
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_convolutional_lstm_keeps_the_picture() -> None:
+    cell = contrib.Conv2DLSTMCell(input_shape=[6, 5, 2], output_channels=3, kernel_shape=[3, 3])
+    outputs, state = tf.nn.dynamic_rnn(cell, tf.ones([2, 4, 6, 5, 2]), dtype=tf.float32)
+    assert outputs.shape.as_list() == [2, 4, 6, 5, 3]
+    assert variables() == {"rnn/conv_2d_lstm_cell/kernel": [3, 3, 5, 12], "rnn/conv_2d_lstm_cell/biases": [12]}
+    values = run([outputs, state.h])
+    np.testing.assert_allclose(values[0][:, 3], values[1], rtol=1e-6)
+
+
+def test_embedding_wrapper_looks_inputs_up() -> None:
+    cell = contrib.EmbeddingWrapper(rnn_cell.GRUCell(4), 10, 3)
+    outputs, _ = tf.nn.static_rnn(cell, [tf.constant([1, 2]), tf.constant([3, 1])], dtype=tf.float32)
+    assert variables()["rnn/embedding_wrapper/embedding"] == [10, 3]
+    (g,) = tf.gradients(outputs, [v for v in tf.trainable_variables() if "embedding:" in v.name])
+    values = run(tf.convert_to_tensor(g))
+    assert np.abs(values).sum(1).astype(bool).tolist() == [False, True, True, True] + [False] * 6
