@@ -205,4 +205,27 @@ NORMALISATION = [
     case("LRNGrad", F(2, 3, 4, 7), F(2, 3, 4, 7), F(2, 3, 4, 7), depth_radius=2, bias=2.0, alpha=0.1, beta=0.75),
 ]
 
-CASES = [*NORMALISATION, *POOLING, *ACTIVATIONS, *SOFTMAX, *BIAS, *TOP, *CONVOLUTIONS]
+
+
+_LENGTHS = np.array([6, 5, 3], np.int32)
+_INDICES = np.array([[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [2, 0]], np.int64)
+_LABELS = np.array([1, 1, 0, 2, 3, 0], np.int32)
+CTC = [
+    case("CTCLoss", F(6, 3, 5), _INDICES, _LABELS, _LENGTHS, _zero=False, _rtol=1e-4),
+    case("CTCLoss", F(6, 3, 5, t="float64"), _INDICES, _LABELS, _LENGTHS, _zero=False, _rtol=1e-5, _atol=1e-7),
+    case("CTCLoss", F(6, 3, 5), _INDICES, _LABELS, _LENGTHS, preprocess_collapse_repeated=True, _zero=False, _rtol=1e-4),
+    case("CTCLoss", F(6, 3, 5), _INDICES, _LABELS, _LENGTHS, ctc_merge_repeated=False, _zero=False, _rtol=1e-4),
+    case("CTCLoss", F(6, 3, 5), _INDICES, _LABELS, np.array([6, 5, 0], np.int32), ignore_longer_outputs_than_inputs=True, _zero=False, _rtol=1e-4),
+    case("CTCLoss", F(6, 3, 5), _INDICES, _LABELS, np.array([3, 5, 1], np.int32), _zero=False, _rtol=1e-4),
+    case("CTCLoss", F(6, 3, 5), _INDICES, _LABELS, np.array([2, 5, 3], np.int32), _error="InvalidArgumentError"),
+    case("CTCLoss", F(6, 3, 5), _INDICES, np.array([1, 4, 0, 2, 3, 0], np.int32), _LENGTHS, _error="InvalidArgumentError"),
+    *(case("CTCGreedyDecoder", F(6, 3, 4), _LENGTHS, merge_repeated=m, _zero=False) for m in (True, False)),
+    case("CTCGreedyDecoder", F(6, 3, 4), _LENGTHS, merge_repeated=True, blank_index=0, _zero=False),
+    *(
+        case("CTCBeamSearchDecoder", F(6, 3, 4), _LENGTHS, beam_width=w, top_paths=k, merge_repeated=m, _zero=False, _rtol=1e-4)
+        for w, k, m in ((10, 1, False), (10, 3, False), (4, 4, True), (100, 2, True))
+    ),
+    case("CTCBeamSearchDecoder", F(6, 3, 4), _LENGTHS, beam_width=2, top_paths=3, _error="InvalidArgumentError"),
+]
+
+CASES = [*CTC, *NORMALISATION, *POOLING, *ACTIVATIONS, *SOFTMAX, *BIAS, *TOP, *CONVOLUTIONS]

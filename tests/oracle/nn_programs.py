@@ -85,10 +85,36 @@ PROGRAMS: dict[str, str] = {
         "loss = tf.nn.sampled_softmax_loss(w, b, np.array([[1], [2], [3], [0], [8]]), x, 3, 9, sampled_values=s)\n"
         "return [loss, tf.convert_to_tensor(tf.gradients(loss, w)[0])]"
     ),
+    "fractional_pool": (
+        "out = []\n"
+        "for f in (tf.nn.fractional_max_pool, tf.nn.fractional_avg_pool):\n"
+        "    for pseudo in (True, False):\n"
+        "        for overlap in (True, False):\n"
+        "            x = tf.constant(a(2, 11, 9, 2))\n"
+        "            y, r, c = f(x, [1, 1.44, 1.73, 1], pseudo, overlap, True, 12345678901, 9)\n"
+        "            out += [y, tf.gradients(y ** 2, x)[0], *(tf.placeholder_with_default(v, None) for v in (r, c))]\n"
+        "return out"
+    ),
     "max_pool_second_order": (
         "x = tf.constant(a(2, 6, 6, 2)); y = tf.nn.max_pool(x, 3, 2, 'SAME')\n"
         "g = tf.gradients(tf.reduce_sum(y ** 3), x)[0]\n"
         "return g, tf.gradients(tf.reduce_sum(g ** 2), x)[0]"
+    ),
+    "batch_norm_second_order": (
+        "x, s = tf.constant(a(4, 3, 3, 2)), tf.constant(a(2)); y = tf.nn.fused_batch_norm(x, s, a(2))[0]\n"
+        "g = tf.gradients(tf.reduce_sum(y ** 3), [x, s])\n"
+        "return g"
+    ),
+    "ctc": (
+        "x = tf.constant(a(6, 2, 5)); labels = tf.SparseTensor([[0, 0], [0, 1], [1, 0]], tf.constant([1, 1, 3]), [2, 2])\n"
+        "loss = tf.nn.ctc_loss(labels, x, [6, 4])\n"
+        "d, p = tf.nn.ctc_greedy_decoder(x, [6, 4])\n"
+        "b, q = tf.nn.ctc_beam_search_decoder(x, [6, 4], 8, 2)\n"
+        "return [loss, tf.gradients(loss, x)[0], d[0].values, d[0].indices, p, b[1].values, b[0].indices, q]"
+    ),
+    "ctc_batch_major": (
+        "labels = tf.SparseTensor([[0, 0], [0, 1], [1, 0]], tf.constant([1, 1, 3]), [2, 2])\n"
+        "return tf.nn.ctc_loss_v2(labels, a(2, 6, 5), None, [6, 4], logits_time_major=False, blank_index=0)"
     ),
     "conv_second_order": (
         "x, w = tf.constant(a(2, 6, 6, 2)), tf.constant(a(3, 3, 2, 3)); y = tf.nn.conv2d(x, w, [1, 2, 2, 1], 'SAME')\n"
