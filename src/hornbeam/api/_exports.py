@@ -1581,6 +1581,7 @@ EXPORTS: dict[str, dict[str, str]] = {
         "is_built_with_cuda": "hornbeam.api.framework:is_built_with_cuda",
         "is_gpu_available": "hornbeam.api.framework:is_gpu_available",
         "main": "hornbeam.api.testing:main",
+        "mock": "unittest.mock:",
         "test_src_dir_path": "hornbeam.api.testing:test_src_dir_path",
     },
     "train": {

@@ -452,8 +452,9 @@ def skip_if_not_graph(fn: Any) -> Any:
 run_in_graph_and_eager_modes = run_deprecated_v1 = run_v1_only = skip_if_not_graph
 
 __tf_exports__ = {
+    "test.mock": "unittest.mock:",
     **{f"test.{n}": n for n in (
         "TestCase", "main", "get_temp_dir", "test_src_dir_path", "assert_equal_graph_def", "compute_gradient", "compute_gradient_error",
-        "Benchmark", "mock",
+        "Benchmark",
     )},
 }  # fmt: skip
