@@ -369,6 +369,121 @@ def readers(tf):
         shutil.rmtree(d)
 
 
+# --- parsing ------------------------------------------------------------------------------------------------------------------------
+def example(tf, **features):
+    made = {}
+    for k, v in features.items():
+        if v is None:
+            made[k] = tf.train.Feature()
+        elif isinstance(v[0], float):
+            made[k] = tf.train.Feature(float_list=tf.train.FloatList(value=v))
+        elif isinstance(v[0], int):
+            made[k] = tf.train.Feature(int64_list=tf.train.Int64List(value=v))
+        else:
+            made[k] = tf.train.Feature(bytes_list=tf.train.BytesList(value=v))
+    return tf.train.Example(features=tf.train.Features(feature=made))
+
+
+def sequence(tf, context, lists):
+    made = {k: tf.train.FeatureList(feature=[example(tf, x=v).features.feature["x"] for v in steps]) for k, steps in lists.items()}
+    return tf.train.SequenceExample(context=example(tf, **context).features, feature_lists=tf.train.FeatureLists(feature_list=made))
+
+
+def plain(parsed):
+    """Fetched dictionaries with sparse values as lists."""
+    if isinstance(parsed, dict):
+        return {k: plain(v) for k, v in parsed.items()}
+    if isinstance(parsed, tuple) and not hasattr(parsed, "_fields"):
+        return [plain(v) for v in parsed]
+    return list(parsed) if hasattr(parsed, "_fields") else parsed
+
+
+def shapes_of(parsed):
+    if isinstance(parsed, dict):
+        return {k: shapes_of(v) for k, v in parsed.items()}
+    if isinstance(parsed, tuple):
+        return [shapes_of(v) for v in parsed]
+    return str(parsed.shape.as_list())
+
+
+@program
+def examples(tf):
+    fixed, var, seq = tf.FixedLenFeature, tf.VarLenFeature, tf.FixedLenSequenceFeature
+    a = example(tf, a=[1, 2], b=[1.5], c=[b"x", b"y"])
+    b = example(tf, a=[3, 4], b=[2.5, 3.5])
+    wide = example(tf, f=[float(i) / 3 for i in range(40)], i=list(range(100)), j=[-5, 1 << 60] + list(range(300)))
+    none, kindless = example(tf), example(tf, a=None, b=None)
+    sparse = [example(tf, i=[3, 1], v=[1.0, 2.0], j=[5, 6]), example(tf, i=[4], v=[3.0], j=[7])]
+    lists = [example(tf, b=[1.0, 2.0, 3.0, 4.0]), example(tf, b=[1.0, 2.0]), none]
+    cases = {
+        "dense_and_sparse": ({"a": fixed([2], tf.int64), "b": var(tf.float32), "c": var(tf.string)}, [a, b]),
+        "missing": ({"a": fixed([2], tf.int64)}, [a, none]),
+        "default": ({"a": fixed([2], tf.int64, [7, 8]), "z": fixed([], tf.string, "d")}, [a, none]),
+        "kindless": ({"a": fixed([2], tf.int64, [7, 8]), "b": var(tf.float32)}, [kindless, a]),
+        "kindless_required": ({"a": fixed([2], tf.int64)}, [kindless]),
+        "dense_type": ({"a": fixed([2], tf.float32)}, [b, a]),
+        "sparse_type": ({"a": var(tf.float32)}, [a]),
+        "size": ({"a": fixed([3], tf.int64)}, [a]),
+        "wide": ({"f": fixed([4, 10], tf.float32), "i": fixed([100], tf.int64), "j": var(tf.int64)}, [wide, wide]),
+        "lists": ({"b": seq([], tf.float32, allow_missing=True)}, lists),
+        "lists_of_pairs": ({"b": seq([2], tf.float32, allow_missing=True, default_value=9.0)}, lists),
+        "list_stride": ({"b": seq([3], tf.float32, allow_missing=True)}, lists),
+        "list_required": ({"b": seq([2], tf.float32)}, lists),
+        "unknown_shape": ({"b": fixed([None, 2], tf.float32)}, lists),
+        "indexed": ({"s": tf.SparseFeature("i", "v", tf.float32, 10), "t": tf.SparseFeature(["i", "j"], "v", tf.float32, [10, 20])}, sparse),
+        "empty_batch": ({"a": fixed([2], tf.int64), "c": var(tf.string)}, []),
+    }
+    out = {}
+    for label, (features, data) in cases.items():
+        data = [d.SerializeToString() for d in data]
+        forms = [("batch", tf.parse_example, data, None), ("named", tf.parse_example, data, ["n%d" % i for i in range(len(data))])]
+        if data and label not in ("size", "list_stride"):  # here a single example says more than TensorFlow does
+            forms.append(("single", tf.parse_single_example, data[0], None))
+        for form, parse, value, example_names in forms:
+            with tf.Graph().as_default(), tf.Session() as s:
+                def run(parse=parse, value=value, example_names=example_names, features=features, s=s):
+                    p = tf.placeholder(tf.string, [] if isinstance(value, bytes) else [None])
+                    parsed = parse(p, features, example_names=example_names)
+                    graph = nodes(tf) if label not in ("indexed", "lists_of_pairs") else []  # TensorFlow 2 leaves unused constants
+                    return [shapes_of(parsed), plain(s.run(parsed, {p: value})), graph]
+
+                out[label + "_" + form] = error(run)
+    return out
+
+
+@program
+def sequence_examples(tf):
+    fixed, var, seq = tf.FixedLenFeature, tf.VarLenFeature, tf.FixedLenSequenceFeature
+    one = sequence(tf, {"l": [3]}, {"t": [[1, 2], [3, 4], [5, 6]], "w": [[b"a"], [b"b", b"c"]]})
+    two = sequence(tf, {"l": [1]}, {"t": [[7, 8]], "w": []})
+    context = {"l": fixed([], tf.int64)}
+    cases = {
+        "all": (context, {"t": seq([2], tf.int64), "w": var(tf.string)}),
+        "sparse": ({"l": var(tf.int64)}, {"t": var(tf.int64)}),
+        "default": ({"m": fixed([2], tf.float32, [1.0, 2.0])}, {"t": seq([2], tf.int64)}),
+        "missing_list": (context, {"u": seq([2], tf.int64)}),
+        "allowed_missing": (context, {"u": seq([2], tf.int64, allow_missing=True)}),
+        "shape": (context, {"t": seq([3], tf.int64)}),
+        "context_type": ({"l": fixed([], tf.float32)}, {"t": seq([2], tf.int64)}),
+        "list_type": (context, {"t": seq([2], tf.float32)}),
+        "sparse_type": ({"l": var(tf.float32)}, {}),
+    }
+    out = {}
+    for label, (context, lists) in cases.items():
+        for form, parse, value in (
+            ("batch", tf.io.parse_sequence_example, [one.SerializeToString(), two.SerializeToString()]),
+            ("single", tf.io.parse_single_sequence_example, one.SerializeToString()),
+        ):
+            with tf.Graph().as_default(), tf.Session() as s:
+                def run(parse=parse, value=value, context=context, lists=lists, s=s):
+                    p = tf.placeholder(tf.string, [] if isinstance(value, bytes) else [None])
+                    parsed = parse(p, context, lists)
+                    return [shapes_of(parsed), plain(s.run(parsed, {p: value})), nodes(tf)]
+
+                out[label + "_" + form] = error(run)
+    return out
+
+
 def run(tf, name):
     """One program on a `tf` module, in a fresh graph, as TensorFlow 1 ran it."""
     tf.disable_resource_variables()
