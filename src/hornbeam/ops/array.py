@@ -9,13 +9,14 @@ import numpy as np
 from hornbeam.core import dtypes, errors
 from hornbeam.core.constant import constant_value, partial_vector
 from hornbeam.core.graph import InferenceContext, Tensor, convert_to_tensor, name_scope, shape_text
+from hornbeam.core.lazy import lax
 from hornbeam.core.registry import no_gradient, op, raw
 from hornbeam.core.tensor_shape import _CONFLICT, Shape, compatible, merge
 from hornbeam.ops import shapes
 from hornbeam.ops.xp import ints, known, static, xp
 
 
-def bad(message: str) -> errors.InvalidArgumentError:
+def bad(message: str) -> errors.InvalidArgumentError:  # type: ignore[valid-type]
     """An error of the values a kernel got; the runtime adds the node."""
     return errors.InvalidArgumentError(None, None, message)
 
@@ -183,7 +184,7 @@ def size_of(x: Tensor, out_type: Any = dtypes.int32, name: str | None = None) ->
 
     with name_scope(name, "Size", [x]) as scope:
         if x._shape is not None and None not in x._shape:
-            return const_node(np.array(np.prod(x._shape, dtype=np.int64)).astype(out_type.np), name=scope)
+            return const_node(np.array(np.prod(x._shape, dtype=np.int64)).astype(out_type.np), name=scope)  # type: ignore[arg-type]
         return raw.Size(x, out_type=out_type, name=scope)
 
 
@@ -482,8 +483,10 @@ def Unpack(value, num, axis):
     a = axis % len(value.shape)
     if value.shape[a] != num:
         raise bad(f"Input shape axis {a} must equal {num}, got shape {list(value.shape)}")
-    lead = (slice(None),) * a
-    return tuple(as_array(value[(*lead, i)]) for i in range(num))
+    if known(value):
+        lead = (slice(None),) * a
+        return tuple(as_array(value[(*lead, i)]) for i in range(num))
+    return tuple(lax.index_in_dim(value, i, a, keepdims=False) for i in range(num))
 
 
 @Unpack.gradient
@@ -509,11 +512,11 @@ def _concat_shape(values: list[Shape], axis: Any, c: InferenceContext) -> Shape:
     a %= rank
     out: Any = (None,) * (rank - 1)
     total: int | None = 0
-    for s in values:
+    for s in values:  # type: ignore[assignment]
         if s is None:
             total = None
             continue
-        total = None if total is None or s[a] is None else total + s[a]
+        total = None if total is None or s[a] is None else total + s[a]  # type: ignore[operator]
         rest = (*s[:a], *s[a + 1 :])
         m = merge(out, rest)
         if m is _CONFLICT:
@@ -618,7 +621,7 @@ def _concat_slices_gradient(grad: Any, values: list[Tensor], axis: Tensor) -> li
     a = constant_value(axis)
     if a is None:
         raise TypeError("Can only compute IndexedSlices gradient with statically-known concat_dim")
-    a = int(a)
+    a = int(a)  # type: ignore[assignment]
     if a < 0:
         rank = next((len(v._shape) for v in values if v._shape is not None), None)
         if rank is None:

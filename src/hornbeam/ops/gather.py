@@ -475,26 +475,24 @@ def _stitch_shape(c: InferenceContext) -> list[Shape]:
 
 def _stitch(indices: list[Any], data: list[Any]) -> Any:
     first = data[0].shape[len(indices[0].shape) :]
-    where: dict[int, int] = {}
-    rows, at = [], 0
+    rows, numbers = [], []
     for k, (i, d) in enumerate(zip(indices, data, strict=True)):
-        numbers = static(i).reshape(-1)
+        mine = static(i).reshape(-1)
         rest = d.shape[len(i.shape) :]
         if tuple(d.shape[: len(i.shape)]) != tuple(i.shape) or tuple(rest) != tuple(first):
             raise bad(
                 f"data[{k}].shape = {list(d.shape)} does not start with indices[{k}].shape = {list(i.shape)} or differs from data[0] inside"
             )
-        if numbers.size and int(numbers.min()) < 0:
+        if mine.size and int(mine.min()) < 0:
             raise bad(f"indices[{k}] is out of range")
-        rows.append(d.reshape((numbers.size, *first)))
-        for j, v in enumerate(numbers.tolist()):
-            where[v] = at + j
-        at += numbers.size
-    if not where:
+        rows.append(d.reshape((mine.size, *first)))
+        numbers.append(mine)
+    targets = np.concatenate(numbers)
+    if not targets.size:
         return np.zeros((0, *first), data[0].dtype)
-    n = max(where) + 1
+    source = np.full(int(targets.max()) + 1, -1, np.int64)
+    source[targets] = np.arange(targets.size)  # the last one wins
     together = xp.concatenate(rows, axis=0)
-    source = np.array([where.get(i, -1) for i in range(n)])
     out = together[np.where(source < 0, 0, source)]
     if (source < 0).any():
         empty = b"" if is_string(out) else np.zeros((), out.dtype)

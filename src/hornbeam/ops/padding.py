@@ -176,7 +176,7 @@ def Reverse(tensor, dims):
 )
 def ReverseV2(tensor, axis):
     rank = len(tensor.shape)
-    axes = []
+    axes = []  # type: ignore[var-annotated]
     for a in ints(axis):
         if not -rank <= a < rank:
             raise bad(f"'axis'[{len(axes)}] = {a} is out of valid range [0, {rank - 1}]")

@@ -116,7 +116,7 @@ def _unique_shape(c: InferenceContext) -> list[Shape]:
     s = c.shape(0)
     if s is not None and len(s) != 1:
         raise c.fail(f"Shape must be rank 1 but is rank {len(s)}")
-    return [(None,), (None,) if s is None else s, (None,)][: c.n_outputs]
+    return [(None,), (None,) if s is None else s, (None,)][: c.n_outputs]  # type: ignore[return-value]
 
 
 def _unique_v2_shape(c: InferenceContext) -> list[Shape]:
@@ -217,7 +217,7 @@ def _bound(name: str, side: str) -> Any:
         if sorted_inputs.shape[0] != values.shape[0]:
             raise bad("Leading dim_size of both tensors must match.")
         if known(sorted_inputs) and known(values):
-            rows = [np.searchsorted(a, v, side) for a, v in zip(sorted_inputs, values, strict=True)]
+            rows = [np.searchsorted(a, v, side) for a, v in zip(sorted_inputs, values, strict=True)]  # type: ignore[call-overload]
             return np.array(rows, out_type.np).reshape(values.shape)
         below = jnp.less if side == "left" else jnp.less_equal
         return below(sorted_inputs[:, None, :], values[:, :, None]).sum(-1, dtype=out_type.np)

@@ -147,7 +147,7 @@ def _strided_slice_shape(c: InferenceContext) -> list[Shape]:
     except ValueError as e:
         raise c.fail(f"slice {e}" if False else str(e)) from None
     for i, item in enumerate(plan.items):
-        if item.shrink and item.begin is not None and s[i] is not None and not -s[i] <= item.begin < s[i]:
+        if item.shrink and item.begin is not None and s[i] is not None and not -s[i] <= item.begin < s[i]:  # type: ignore[operator]
             raise c.fail(f"slice index {item.begin} of dimension {i} out of bounds.")
     return [tuple(1 if f < 0 else _sliced_dim(plan.items[f], s[f], c) for f in plan.final)]
 
@@ -167,42 +167,70 @@ def _final_reshape(x: Any, plan: Plan, dims: Sequence[int]) -> Any:
     return as_array(x) if tuple(x.shape) == target else x.reshape(target)
 
 
+def cut(x: Any, ranges: Sequence[tuple[int, int, int]]) -> Any:
+    """Elements (start, count, step) of each dimension."""
+    if known(x):
+        return x[tuple(slice(a, None if a + k * n < 0 else a + k * n, k) for a, n, k in ranges)]
+    if all(a == 0 and n == d and k == 1 for (a, n, k), d in zip(ranges, x.shape, strict=True)):
+        return x
+    low, high, steps, turned = _window(ranges)
+    y = lax.slice(x, low, high, steps)
+    return lax.rev(y, turned) if turned else y
+
+
+def _window(ranges: Sequence[tuple[int, int, int]]) -> tuple[list[int], list[int], list[int], list[int]]:
+    """(starts, limits, steps, axes to reverse) of forward slices that hold the same elements."""
+    low, high, steps, turned = [], [], [], []
+    for i, (a, n, k) in enumerate(ranges):
+        last = a + (n - 1) * k
+        if n == 0:
+            a = last = 0
+            k = 1
+        if k < 0 and n:
+            turned.append(i)
+        low.append(min(a, last))
+        high.append(max(a, last) + 1 if n else 0)
+        steps.append(abs(k))
+    return low, high, steps, turned
+
+
 def strided(input: Any, begin: Any, end: Any, strides: Any, masks: Sequence[int], ctx: Any, first: int = 1) -> Any:
     """The kernel of StridedSlice; `first` is the input number of `begin` (for traced bounds, see `_known_parts`)."""
-    parts = [_known_parts(ctx, first + k, v) for k, v in enumerate((begin, end, strides))]
+    b, e, s = (_known_parts(ctx, first + k, v) for k, v in enumerate((begin, end, strides)))
     try:
-        plan = plan_slice(len(input.shape), *parts, masks)
-    except ValueError as e:
-        raise bad(str(e)) from None
+        plan = plan_slice(len(input.shape), b, e, s, masks)
+    except ValueError as error:
+        raise bad(str(error)) from None
     traced: list[tuple[int, Any, int]] = []
-    index: list[Any] = []
+    ranges: list[tuple[int, int, int]] = []
     for i, (item, size) in enumerate(zip(plan.items, input.shape, strict=True)):
         if item.shrink and item.begin is not None:
-            if not -size <= item.begin < size:
-                raise bad(f"slice index {item.begin} of dimension {i} out of bounds.")
-            at = item.begin % size
-            index.append(slice(at, at + 1))
+            ranges.append((_position(item.begin, size, i), 1, 1))
         elif item.shrink:
-            index.append(slice(None))
+            ranges.append((0, size, 1))
             traced.append((i, begin[item.spec], 1))
         elif _item_known(item):
-            b, step, count = bounds(item, size)
-            stop = b + step * count
-            index.append(slice(b, None if stop < 0 else stop, step))
+            at, step, count = bounds(item, size)
+            ranges.append((at, count, step))
         else:
             width = None if ctx is None or item.stride != 1 else _traced_width(ctx, first, item.spec, masks)
             if not width or size % width:  # else the slice may be cut short at the end: its width is not known
                 static(begin if item.begin is None and not item.full_begin else end)
                 static(strides)
-            index.append(slice(None))
-            traced.append((i, begin[item.spec], width))  # type: ignore[arg-type]
-    out = input[tuple(index)]
+            ranges.append((0, size, 1))
+            traced.append((i, begin[item.spec], int(width or 0)))
+    out = cut(input, ranges)
     for axis, start, width in traced:
         size = input.shape[axis]
         start = jnp.asarray(start)
         out = lax.dynamic_slice_in_dim(jnp.asarray(out), jnp.where(start < 0, start + size, start), width, axis)
-    dims = list(out.shape)
-    return _final_reshape(out, plan, dims)
+    return _final_reshape(out, plan, list(out.shape))
+
+
+def _position(index: int, size: int, dimension: int) -> int:
+    if not -size <= index < size:
+        raise bad(f"slice index {index} of dimension {dimension} out of bounds.")
+    return index % size
 
 
 def _traced_width(ctx: Any, first: int, k: int, masks: Sequence[int]) -> int | None:
@@ -237,45 +265,38 @@ def _(op, grad):
     return [raw.StridedSliceGrad(shape, begin, end, strides, dense(grad), **_mask_kwargs(op)), None, None, None]
 
 
-def _place(
-    base: Any, value: Any, begin: Any, end: Any, strides: Any, masks: Sequence[int], ctx: Any, first: int
-) -> Any:
-    """`base` with the slice replaced by `value` (its shape is the slice's); a traced stride-1 begin is fine."""
-    parts = [_known_parts(ctx, first + k, v) for k, v in enumerate((begin, end, strides))]
-    rank = len(base.shape)
+def _place(base: Any, value: Any, bounds_: tuple[Any, Any, Any], masks: Sequence[int], ctx: Any, first: int = 1) -> Any:
+    """`base` (None: zeros) with the slice replaced by `value`, whose shape is the slice's; a traced stride-1 begin is fine."""
+    shape, base = (base, None) if isinstance(base, tuple) else (tuple(base.shape), base)
+    begin, end, strides = bounds_
+    b, e, s = (_known_parts(ctx, first + k, v) for k, v in enumerate(bounds_))
     try:
-        plan = plan_slice(rank, *parts, masks)
-    except ValueError as e:
-        raise bad(str(e)) from None
+        plan = plan_slice(len(shape), b, e, s, masks)
+    except ValueError as error:
+        raise bad(str(error)) from None
     given = dict(zip(plan.final, value.shape, strict=True)) if len(value.shape) == len(plan.final) else None
-    if given is None:  # a scalar (or anything that broadcasts) is spread over the slice
-        if not all(_item_known(i) for i in plan.items):
-            static(begin), static(end), static(strides)
-    index: list[Any] = []
+    if given is None and not all(
+        _item_known(i) for i in plan.items
+    ):  # what is broadcast does not tell the slice's size
+        static(begin), static(end), static(strides)
     starts: list[Any] = []
-    counts: list[int] = []
-    traced = False
-    for i, (item, size) in enumerate(zip(plan.items, base.shape, strict=True)):
+    ranges: list[tuple[int, int, int]] = []
+    for i, (item, size) in enumerate(zip(plan.items, shape, strict=True)):
         if item.shrink and item.begin is not None:
-            if not -size <= item.begin < size:
-                raise bad(f"slice index {item.begin} of dimension {i} out of bounds.")
-            at, step, count = item.begin % size, 1, 1
+            ranges.append((_position(item.begin, size, i), 1, 1))
+            starts.append(ranges[-1][0])
         elif item.shrink or not _item_known(item):
-            if not item.shrink and item.stride != 1:
-                static(begin), static(end), static(strides)
             start = jnp.asarray(0 if item.full_begin else begin[item.spec])
-            start = jnp.where(start < 0, start + size, start)
-            at, step, count, traced = start, 1, 1 if item.shrink else given[i], True  # type: ignore[index]
+            starts.append(jnp.where(start < 0, start + size, start))
+            ranges.append((-1, 1 if item.shrink else given[i], item.stride or 0))  # type: ignore[index]
         else:
             at, step, count = bounds(item, size)
-        if step != 1 and traced:
-            static(begin), static(end), static(strides)
-        starts.append(at)
-        counts.append(count)
-        if not traced:
-            stop = at + step * count
-            index.append(slice(at, None if stop < 0 else stop, step))
-    final = tuple(1 if f < 0 else counts[f] for f in plan.final)
+            ranges.append((at, count, step))
+            starts.append(at)
+    traced = any(a < 0 for a, _, _ in ranges)
+    if traced and any(k != 1 for _, _, k in ranges):
+        static(begin), static(end), static(strides)
+    final = tuple(1 if f < 0 else ranges[f][1] for f in plan.final)
     if tuple(value.shape) != final:
         try:
             value = xp.broadcast_to(value, final)
@@ -283,15 +304,23 @@ def _place(
             raise bad(
                 f"shape of the value {list(value.shape)} does not match the shape of the slice {list(final)}"
             ) from None
-    value = value.reshape(tuple(counts))
-    if traced:
-        start_values = [jnp.asarray(s, jnp.int32) for s in starts]
-        return lax.dynamic_update_slice(jnp.asarray(base), jnp.asarray(value), start_values)
-    if known(base) and known(value):
-        out = np.array(base)
-        out[tuple(index)] = value
+    value = value.reshape(tuple(n for _, n, _ in ranges))
+    if not traced and known(value) and (base is None or known(base)):
+        out = np.zeros(shape, value.dtype) if base is None else np.array(base)
+        out[tuple(slice(a, None if a + k * n < 0 else a + k * n, k) for a, n, k in ranges)] = value
         return out
-    return jnp.asarray(base).at[tuple(index)].set(value)
+    if not traced and base is None:  # zeros around and between: one pad
+        if 0 in value.shape:
+            return np.zeros(shape, value.dtype)
+        low, high, steps, turned = _window(ranges)
+        value = jnp.asarray(value)
+        value = lax.rev(value, turned) if turned else value
+        edges = [(a, d - h, k - 1) for a, h, k, d in zip(low, high, steps, shape, strict=True)]
+        return lax.pad(value, np.zeros((), value.dtype), edges)
+    base = jnp.zeros(shape, value.dtype) if base is None else jnp.asarray(base)
+    if all(k == 1 for _, _, k in ranges):
+        return lax.dynamic_update_slice(base, jnp.asarray(value), [jnp.asarray(a, jnp.int32) for a in starts])
+    return base.at[tuple(slice(a, None if a + k * n < 0 else a + k * n, k) for a, n, k in ranges)].set(value)
 
 
 @op(
@@ -302,7 +331,7 @@ def StridedSliceGrad(
     shape, begin, end, strides, dy, begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask, ctx
 ):
     masks = (begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
-    return _place(np.zeros(ints(shape), dy.dtype), dy, begin, end, strides, masks, ctx, 1)
+    return _place(ints(shape), dy, (begin, end, strides), masks, ctx)
 
 
 @StridedSliceGrad.gradient
@@ -325,7 +354,7 @@ def TensorStridedSliceUpdate(
     input, begin, end, strides, value, begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask, ctx
 ):
     masks = (begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
-    return _place(input, value, begin, end, strides, masks, ctx, 1)
+    return _place(input, value, (begin, end, strides), masks, ctx)
 
 
 @TensorStridedSliceUpdate.gradient
@@ -345,7 +374,7 @@ def StridedSliceAssign(
     ref, begin, end, strides, value, begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask, ctx
 ):
     masks = (begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
-    ctx.write(ref, _place(ctx.read(ref), value, begin, end, strides, masks, ctx, 1))
+    ctx.write(ref, _place(ctx.read(ref), value, (begin, end, strides), masks, ctx))
     return ref
 
 
@@ -359,7 +388,7 @@ def ResourceStridedSliceAssign(
     ref, begin, end, strides, value, begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask, ctx
 ):
     masks = (begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
-    ctx.write(ref, _place(ctx.read(ref), value, begin, end, strides, masks, ctx, 1))
+    ctx.write(ref, _place(ctx.read(ref), value, (begin, end, strides), masks, ctx))
 
 
 # --- Slice ---
@@ -399,28 +428,29 @@ def Slice(input, begin, size, ctx):
             f"{list(size.shape)} instead."
         )
     b, n = _known_parts(ctx, 1, begin), _known_parts(ctx, 2, size)
-    index: list[slice] = []
+    ranges: list[tuple[int, int, int]] = []
     traced: list[tuple[int, int]] = []
     for i, d in enumerate(input.shape):
         if n[i] is None and d == 1:
             n[i] = 1
         if n[i] is None:
             static(size)
-        if b[i] is None and n[i] == d or b[i] is None and n[i] == -1 and d == 1:
+        if b[i] is None and (n[i] == d or n[i] == -1 and d == 1):
             b[i] = 0
         if b[i] is None:
             if n[i] == -1:
                 static(begin)
-            traced.append((i, n[i]))  # type: ignore[arg-type]
-            index.append(slice(None))
+            traced.append((i, int(n[i] or 0)))
+            ranges.append((0, d, 1))
             continue
-        at, width = int(b[i]), d - int(b[i]) if n[i] == -1 else int(n[i])  # type: ignore[arg-type]
+        at = int(b[i] or 0)
+        width = d - at if n[i] == -1 else int(n[i] or 0)
         if not 0 <= at <= d:
             raise bad(f"Expected begin[{i}] in [0, {d}], but got {at}")
         if not 0 <= width <= d - at:
             raise bad(f"Expected size[{i}] in [0, {d - at}], but got {width}")
-        index.append(slice(at, at + width))
-    out = input[tuple(index)]
+        ranges.append((at, width, 1))
+    out = cut(input, ranges)
     for i, width in traced:
         out = lax.dynamic_slice_in_dim(jnp.asarray(out), begin[i], width, i)
     return as_array(out)
@@ -453,16 +483,16 @@ def _split_shape(c: InferenceContext) -> list[Shape]:
     if not -len(s) <= a < len(s):
         raise c.fail(f"Dimension size, given by scalar input {a} must be in range [{-len(s)}, {len(s)})")
     a %= len(s)
-    if s[a] is not None and s[a] % n:
+    if s[a] is not None and s[a] % n:  # type: ignore[operator]
         raise c.fail(f"Dimension size must be evenly divisible by {n} but is {s[a]}")
-    return [(*s[:a], None if s[a] is None else s[a] // n, *s[a + 1 :])] * n
+    return [(*s[:a], None if s[a] is None else s[a] // n, *s[a + 1 :])] * n  # type: ignore[operator]
 
 
 def _pieces(value: Any, sizes: Sequence[int], axis: int) -> tuple[Any, ...]:
-    lead = (slice(None),) * axis
+    full = [(0, d, 1) for d in value.shape]
     out, at = [], 0
     for n in sizes:
-        out.append(value[(*lead, slice(at, at + n))])
+        out.append(cut(value, [*full[:axis], (at, n, 1), *full[axis + 1 :]]))
         at += n
     return tuple(out)
 
@@ -511,8 +541,8 @@ def _split_v_shape(c: InferenceContext) -> list[Shape]:
         raise c.fail("Length of size_splits should be equal to num_outputs")
     known_sum = sum(v for v in sizes if v is not None and v >= 0)
     if s[a] is not None and None not in sizes:
-        if sizes.count(-1) == 1 and known_sum <= s[a]:
-            sizes = [s[a] - known_sum if v == -1 else v for v in sizes]
+        if sizes.count(-1) == 1 and known_sum <= s[a]:  # type: ignore[operator]
+            sizes = [s[a] - known_sum if v == -1 else v for v in sizes]  # type: ignore[operator]
         elif -1 in sizes or known_sum != s[a]:
             raise c.fail(f"can't split axis of size {s[a]} into pieces of size {sizes}")
     return [(*s[:a], None if v is None or v < 0 else v, *s[a + 1 :]) for v in sizes]
@@ -552,7 +582,7 @@ def _tile_shape(c: InferenceContext) -> list[Shape]:
     s, m = c.shape(0), c.partial(1)
     if m is None:
         n = c.shape(1)
-        return [None if s is None and (n is None or n[0] is None) else (None,) * (len(s) if s is not None else n[0])]
+        return [None if s is None and (n is None or n[0] is None) else (None,) * (len(s) if s is not None else n[0])]  # type: ignore[index, operator]
     if s is None:
         return [tuple(0 if k == 0 else None for k in m)]
     if len(s) != len(m):

@@ -286,7 +286,7 @@ def SparseReshape(input_indices, input_shape, new_shape):
             )
         new = [np.int64(d) for d in target]
     else:
-        rest = np.int64(1)
+        rest = np.int64(1)  # type: ignore[assignment]
         for d in new:
             rest = rest * xp.where(d == -1, 1, d)
         new = [xp.where(d == -1, size // rest, d) for d in new]

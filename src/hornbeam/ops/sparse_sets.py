@@ -19,7 +19,7 @@ from hornbeam.ops.strings import vector
 
 def _triple(c: InferenceContext) -> list[Shape]:
     rank = next((c.shape(i)[0] for i in (2, 5) if i < c.n_inputs and c.shape(i)), None)  # type: ignore[index]
-    return [(None, rank), (None,), (rank,)][: c.n_outputs]
+    return [(None, rank), (None,), (rank,)][: c.n_outputs]  # type: ignore[return-value]
 
 
 def _ordered(indices: Any, values: Any, shape: Any) -> tuple[Any, Any]:
