@@ -171,6 +171,16 @@ def test_sparse_training_with_repeated_ids_keeps_unique_on_the_device(graph: Any
     assert (value[[0, 2, 4]] == 1).all() and (value[[1, 3]] < 1).all()
 
 
+def test_rows_that_are_fetched_have_no_padding(graph: Any) -> None:
+    ids = tf.placeholder(tf.int32, [None])
+    distinct, where = tf.unique(ids)
+    rows = tf.gather([[1.0], [2.0], [3.0]], distinct)
+    total = tf.reduce_sum(tf.gather(rows, where))
+    got = run([rows, total], {ids: [2, 0, 2]})
+    assert got[0].tolist() == [[3.0], [1.0]] and got[1] == 7.0
+    assert run(total, {ids: [2, 0, 2]}) == 7.0
+
+
 def test_unique_whose_size_shows_stays_exact(graph: Any) -> None:
     ids = tf.placeholder(tf.int32, [None])
     distinct, _ = tf.unique(ids)

@@ -28,13 +28,16 @@ _SUMS_BY_INDEX = frozenset(f"SparseSegment{n}{w}" for n in ("Sum", "Mean", "Sqrt
 _INDEX_GRADS = frozenset(["SparseSegmentSumGrad", "SparseSegmentMeanGrad", "SparseSegmentSqrtNGrad"])
 
 
-def safe_on_device(op: Operation) -> bool:
-    """Whether `op` (a Unique of integers) may run as its bounded form."""
+def safe_on_device(op: Operation, fetched: set[Tensor] | None = None) -> bool:
+    """Whether `op` (a Unique of integers) may run as its bounded form, when `fetched` tensors leave the run."""
     y, idx = op.outputs
     if y.dtype.base_dtype not in (dtypes.int32, dtypes.int64):
         return False
     walk = _Walk(idx)
-    return walk.rows(y) and all(("rows", t) in walk.seen for t in walk.indices)
+    if not walk.rows(y) or any(("rows", t) not in walk.seen for t in walk.indices):
+        return False
+    shown = {*(fetched or ()), *getattr(op.graph, "outputs", ())}  # a function's results leave it, too
+    return not any(t in shown for _, t in walk.seen)
 
 
 class _Walk:

@@ -41,7 +41,7 @@ def is_host(op: Operation, fetched: set[Tensor] | None = None) -> bool:
     if spec.host:
         if spec.device_if is None or fetched is not None and any(t in fetched for t in op._outputs):
             return True
-        return not spec.device_if(op)
+        return not spec.device_if(op, fetched)
     return any(t._dtype._base is dtypes.string for t in (*op._inputs, *op._outputs))
 
 
