@@ -24,6 +24,9 @@ from hornbeam.core.registry import OpSpec
 from hornbeam.core.tensor_shape import to_tuple
 
 
+_PLACEHOLDER_SHAPES = 24  # before this GraphDef version a placeholder's scalar shape meant "unknown"
+
+
 def import_graph_def(
     graph_def: Any,
     input_map: dict[str, Any] | None = None,
@@ -116,6 +119,7 @@ class _Importer:
         self.prefix = prefix
         self.input_map = input_map
         self.producer_ops = producer_ops
+        self.producer = producer
         self.used_map: set[str] = set()
         self.made: dict[str, Operation] = {}
         self.specs: dict[str, OpSpec] = {}
@@ -127,6 +131,7 @@ class _Importer:
         inner = _Importer(graph, nodes, "", input_map, self.producer_ops)
         inner.position = self.position
         inner.partial_map = True
+        inner.producer = self.producer
         return inner
 
     def spec_of(self, op_type: str) -> OpSpec:
@@ -262,6 +267,8 @@ class _Importer:
             raise ValueError(f"NodeDef mentions attr '{unknown[0]}' not in Op<name={n.op}>; NodeDef: {n.name}")
         for k in unknown:
             del attrs[k]
+        if n.op == "Placeholder" and attrs.get("shape") == () and 0 < self.producer < _PLACEHOLDER_SHAPES:
+            attrs["shape"] = None
         inputs = [self._input(n, i) for i in n.input if not i.startswith("^")]
         try:
             fill_defaults(spec, attrs)

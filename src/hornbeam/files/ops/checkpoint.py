@@ -16,6 +16,7 @@ from hornbeam.core.state import VarRef
 from hornbeam.core.tensor_shape import Shape
 from hornbeam.files.bundle import BundleWriter, merge_bundles
 from hornbeam.files.checkpoint_reader import CheckpointReader
+from hornbeam.files.checkpoint_v1 import V1Writer
 from hornbeam.files.tensor_slice import TensorSlice
 from hornbeam.ops import shapes
 
@@ -75,6 +76,32 @@ def _parse_slice(spec: str) -> tuple[list[int], TensorSlice]:
     host=True, stateful=True, raw_refs=True)  # fmt: skip
 def SaveV2(prefix, tensor_names, shape_and_slices, tensors, ctx):
     _save(_text(prefix), _texts(tensor_names), _texts(shape_and_slices), tensors, ctx)
+
+
+def _save_v1(path: str, names: list[str], slices: list[str], tensors: list[Any], first: int, ctx: Any) -> None:
+    with _named(ctx), V1Writer(path) as writer:
+        for i, (name, spec, value) in enumerate(zip(names, slices, tensors, strict=True)):
+            dtype = ctx.op.inputs[i + first].dtype.base_dtype
+            if spec:
+                shape, at = _parse_slice(spec)
+                writer.add_slice(name, shape, at, value, dtype)
+            else:
+                writer.add(name, value, dtype)
+
+
+@op("Save(filename: string, tensor_names: string, data: T) -> (); T: list(type) >= 1", host=True, stateful=True)
+def Save(filename, tensor_names, data, ctx):
+    names = _texts(tensor_names)
+    _save_v1(_text(filename), names, [""] * len(names), data, 2, ctx)
+
+
+@op(
+    "SaveSlices(filename: string, tensor_names: string, shapes_and_slices: string, data: T) -> (); T: list(type) >= 1",
+    host=True,
+    stateful=True,
+)
+def SaveSlices(filename, tensor_names, shapes_and_slices, data, ctx):
+    _save_v1(_text(filename), _texts(tensor_names), _texts(shapes_and_slices), data, 3, ctx)
 
 
 def _restored_shapes(c: InferenceContext) -> list[Shape]:
