@@ -88,7 +88,7 @@ no_gradient("FakeParam")
 
 
 # --- assertions and printing -----------------------------------------------------------------------------------------------------
-def _in_loop(op: Any) -> bool:
+def _in_loop(op: Any, fetched: Any = None) -> bool:
     """Is a node part of a loop's body (or of a loaded function, which may be one)? Branches built here are not."""
     graph = op.graph
     while graph.building_function:

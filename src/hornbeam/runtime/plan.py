@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import warnings
 from collections import OrderedDict
@@ -27,6 +28,7 @@ _MOVES = frozenset(
     ["Assign", "AssignVariableOp", "Identity", "ReadVariableOp", "IsVariableInitialized", "VarIsInitializedOp"]
 )
 _STATIC_VARIANTS = 64  # compiled programs kept per segment when a run's values are baked in
+_SMALL = 1 << 14  # elements that NumPy works through in the time a dispatch takes
 _INTERPRET_RUNS = 1  # a run-once graph never compiles; the second run does, unless it only initialises
 
 
@@ -143,15 +145,14 @@ class DeviceSegment(Segment):
         """True when nothing is computed (restoring, loading, reading variables): a program would only copy."""
         return all(s.op.type in _MOVES for s in self.steps)
 
-    @property
-    def tiny(self) -> bool:
-        """True for a few small steps before host work: NumPy is done before a program would be dispatched."""
+    def tiny(self, env: dict[Tensor, Any]) -> bool:
+        """True for a few steps on small values beside host work: NumPy is done before a program would be dispatched."""
         if self._tiny is None:
             sizes = [_static_size(t) for s in self.steps for t in (*s.inputs, *s.outputs)]
             self._tiny = (
-                len(self.plan.segments) > 1 and len(self.steps) <= 6 and all(n is not None and n <= 4096 for n in sizes)
+                len(self.plan.segments) > 1 and len(self.steps) <= 6 and all(n is None or n <= _SMALL for n in sizes)
             )
-        return self._tiny
+        return self._tiny and all(getattr(env[t], "size", 0) <= _SMALL for t in self.inputs)
 
     def run(self, env: dict[Tensor, Any], state: State) -> None:
         if not self.steps and not self.outputs:
@@ -162,7 +163,7 @@ class DeviceSegment(Segment):
         if plan.timer is not None:
             return self._interpret(env, state, written, read, eager=True)
         if self.numpy_only and (
-            self._runs <= _INTERPRET_RUNS or self.moves_only or self.tiny or not (self.inputs or self.outputs)
+            self._runs <= _INTERPRET_RUNS or self.moves_only or self.tiny(env) or not (self.inputs or self.outputs)
         ):
             return self._interpret(env, state, written, read)
         inputs: list[Any] = []
@@ -240,7 +241,7 @@ class DeviceSegment(Segment):
         for t in self.inputs:
             v = env[t]
             local[t] = np.asarray(v) if hasattr(v, "aval") and not eager else v
-        with state.lock, x64():
+        with state.lock if written or read else contextlib.nullcontext(), x64():
             values = {k: v for k in (*written, *read) if (v := state.values.get(k)) is not None}
             ctx = Context(values, state, interpreting=not eager, scope=plan.scope)
             ctx.inputs = {id(local[t]) for t in self.inputs if t in plan.feeds}  # a feed stays the caller's
