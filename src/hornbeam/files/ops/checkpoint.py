@@ -157,7 +157,9 @@ def _stored(value: Any) -> Any:
         a = np.empty((), object)
         a[()] = value
         return a
-    return np.asarray(value)
+    array = np.asarray(value)
+    array.setflags(write=False)  # nobody else holds it: a variable may take it as it is
+    return array
 
 
 @op(
