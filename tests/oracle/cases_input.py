@@ -64,8 +64,16 @@ def fifo_queues(tf):
     q = tf.FIFOQueue(3, [tf.float32, tf.int32], shapes=[[], [2]], name="q")
     p, p2 = tf.placeholder(tf.int32), tf.placeholder(tf.float32)
     enqueue, many, dequeue = q.enqueue((1.0, [1, 2])), q.enqueue_many(([1.0, 2.0], [[1, 2], [3, 4]])), q.dequeue()
-    three, up_to, close, cancel = q.dequeue_many(3), q.dequeue_up_to(3), q.close(), q.close(cancel_pending_enqueues=True)
-    out = [[o.name for o in (enqueue, many, close, cancel)], [t.name for t in (*dequeue, *three, *up_to, q.size(), q.is_closed())]]
+    three, up_to, close, cancel = (
+        q.dequeue_many(3),
+        q.dequeue_up_to(3),
+        q.close(),
+        q.close(cancel_pending_enqueues=True),
+    )
+    out = [
+        [o.name for o in (enqueue, many, close, cancel)],
+        [t.name for t in (*dequeue, *three, *up_to, q.size(), q.is_closed())],
+    ]
     with tf.Session() as s:
         out.append(error(lambda: s.run(q.enqueue((1.0, p)), {p: [1, 2, 3]})))
         out.append(error(lambda: s.run(q.enqueue_many((p2, p)), {p2: [1.0, 2.0], p: [[1, 2]]})))
@@ -122,7 +130,13 @@ def names_and_sharing(tf):
         q = tf.FIFOQueue(3, [tf.float32, tf.int32], shapes=[[], []], names=["b", "a"])
         s.run(q.enqueue({"a": 1, "b": 2.0}))
         got = s.run(q.dequeue())
-        out += [got["a"], got["b"], error(lambda: q.enqueue((1.0, 2))), error(lambda: q.enqueue({"a": 1})), error(lambda: q.enqueue({"a": 1, "c": 2.0}))]
+        out += [
+            got["a"],
+            got["b"],
+            error(lambda: q.enqueue((1.0, 2))),
+            error(lambda: q.enqueue({"a": 1})),
+            error(lambda: q.enqueue({"a": 1, "c": 2.0})),
+        ]
         a = tf.FIFOQueue(10, [tf.string], shapes=[[]], shared_name="shared")
         b = tf.FIFOQueue(10, [tf.string], shapes=[[]], shared_name="shared")
         s.run(a.enqueue("x"))
@@ -184,18 +198,26 @@ def _zeros(tf):
 
 PIPELINES = {
     "strings": lambda tf: tf.train.string_input_producer(["a", "b"], num_epochs=2, seed=4),
-    "strings_unshuffled": lambda tf: tf.train.string_input_producer(tf.placeholder(tf.string, [None]), shuffle=False, name="fn"),
+    "strings_unshuffled": lambda tf: tf.train.string_input_producer(
+        tf.placeholder(tf.string, [None]), shuffle=False, name="fn"
+    ),
     "input": lambda tf: tf.train.input_producer(tf.zeros([4, 3]), summary_name="full", name="in"),
     "range": lambda tf: tf.train.range_input_producer(5, shuffle=False),
     "slices": lambda tf: tf.train.slice_input_producer([tf.zeros([4, 2]), tf.constant([1, 2, 3, 4])], num_epochs=1),
     "batch": lambda tf: tf.train.batch(_zeros(tf), 4),
-    "batch_dict": lambda tf: tf.train.batch({"a": tf.constant(1.0), "b": tf.zeros([3])}, 4, num_threads=2, allow_smaller_final_batch=True),
+    "batch_dict": lambda tf: tf.train.batch(
+        {"a": tf.constant(1.0), "b": tf.zeros([3])}, 4, num_threads=2, allow_smaller_final_batch=True
+    ),
     "batch_padded": lambda tf: tf.train.batch([tf.placeholder(tf.float32, [None])], 4, dynamic_pad=True, capacity=50),
-    "shuffle_batch": lambda tf: tf.train.shuffle_batch([tf.constant([1.0, 2]), tf.zeros([2, 3])], 4, 100, 10, enqueue_many=True, num_threads=2),
+    "shuffle_batch": lambda tf: tf.train.shuffle_batch(
+        [tf.constant([1.0, 2]), tf.zeros([2, 3])], 4, 100, 10, enqueue_many=True, num_threads=2
+    ),
     "batch_join": lambda tf: tf.train.batch_join([_zeros(tf), _zeros(tf)], 4),
     "shuffle_batch_join": lambda tf: tf.train.shuffle_batch_join([_zeros(tf), _zeros(tf)], 4, 100, 10, seed=3),
     "maybe": lambda tf: tf.train.maybe_batch([tf.constant(1.0)], tf.constant(True), 4),
-    "maybe_many": lambda tf: tf.train.maybe_batch([tf.constant([1.0, 2.0])], tf.constant([True, False]), 4, enqueue_many=True),
+    "maybe_many": lambda tf: tf.train.maybe_batch(
+        [tf.constant([1.0, 2.0])], tf.constant([True, False]), 4, enqueue_many=True
+    ),
     "sparse": lambda tf: tf.train.batch([tf.SparseTensor([[0, 0]], [1.0], [1, 2]), tf.constant(2)], 4),
     "sparse_many": lambda tf: tf.train.batch([tf.SparseTensor([[0, 0]], [1.0], [1, 2])], 4, enqueue_many=True),
     "match": lambda tf: tf.train.match_filenames_once("/tmp/*"),
@@ -222,7 +244,10 @@ def pipeline_graphs(tf):
             except (ValueError, TypeError) as e:
                 out[label] = [type(e).__name__, str(e)]
                 continue
-            runners = [[q.name, len(q.enqueue_ops), q.close_op.name, q.cancel_op.name] for q in tf.get_collection("queue_runners")]
+            runners = [
+                [q.name, len(q.enqueue_ops), q.close_op.name, q.cancel_op.name]
+                for q in tf.get_collection("queue_runners")
+            ]
             out[label] = [nodes(tf), runners, names(tf, "summaries"), names(tf, "local_variables")]
     return out
 
@@ -247,8 +272,6 @@ def drain(tf, fetch, limit=100):
     return out, end
 
 
-
-
 @program
 def pipeline_values(tf):
     out = {}
@@ -266,8 +289,17 @@ def pipeline_values(tf):
     case("batch", lambda: tf.train.batch([numbers(), tf.constant("x")], 4))
     case("smaller", lambda: tf.train.batch({"n": numbers()}, 4, allow_smaller_final_batch=True)["n"])
     case("many", lambda: tf.train.batch([tf.stack([numbers()] * 3)], 4, enqueue_many=True))
-    case("padded", lambda: tf.train.batch([tf.fill([tf.mod(numbers(), 4)], 9)], 5, dynamic_pad=True, allow_smaller_final_batch=True))
-    case("shuffle_batch", lambda: [np.int32(0)] and tf.train.shuffle_batch([tf.constant([1, 1, 1])], 2, 20, 5, enqueue_many=True), 5)
+    case(
+        "padded",
+        lambda: tf.train.batch(
+            [tf.fill([tf.mod(numbers(), 4)], 9)], 5, dynamic_pad=True, allow_smaller_final_batch=True
+        ),
+    )
+    case(
+        "shuffle_batch",
+        lambda: [np.int32(0)] and tf.train.shuffle_batch([tf.constant([1, 1, 1])], 2, 20, 5, enqueue_many=True),
+        5,
+    )
 
     def kept():
         n = numbers()
@@ -277,7 +309,9 @@ def pipeline_values(tf):
 
     def kept_rows():
         n = tf.stack([numbers()] * 2)
-        return tf.train.maybe_batch([n], tf.constant([True, False]), 3, enqueue_many=True, allow_smaller_final_batch=True)
+        return tf.train.maybe_batch(
+            [n], tf.constant([True, False]), 3, enqueue_many=True, allow_smaller_final_batch=True
+        )
 
     case("kept_rows", kept_rows)
 
@@ -288,7 +322,12 @@ def pipeline_values(tf):
         return [b[0].indices, b[0].values, b[0].dense_shape, b[1]]
 
     case("sparse", sparse)
-    case("slices", lambda: tf.train.slice_input_producer([tf.constant([[1, 2], [3, 4]]), tf.constant(["a", "b"])], num_epochs=2, shuffle=False))
+    case(
+        "slices",
+        lambda: tf.train.slice_input_producer(
+            [tf.constant([[1, 2], [3, 4]]), tf.constant(["a", "b"])], num_epochs=2, shuffle=False
+        ),
+    )
     return out
 
 
@@ -322,13 +361,22 @@ def _read_all(tf, reader, files, up_to=None, limit=50):
 def readers(tf):
     d = tempfile.mkdtemp()
     try:
+
         def put(name, data):
             with open(os.path.join(d, name), "wb") as f:
                 f.write(data)
             return os.path.join(d, name)
 
-        texts = [put("a.txt", b"h1\nh2\r\nx,1\r\n\ny,2"), put("b.txt", b""), put("c.txt", b"h1\nh2\nz\rq,3\n"), put("d.txt", b"h1\n")]
-        out = {"lines": _read_all(tf, tf.TextLineReader(), texts), "skipping": _read_all(tf, tf.TextLineReader(skip_header_lines=2), texts)}
+        texts = [
+            put("a.txt", b"h1\nh2\r\nx,1\r\n\ny,2"),
+            put("b.txt", b""),
+            put("c.txt", b"h1\nh2\nz\rq,3\n"),
+            put("d.txt", b"h1\n"),
+        ]
+        out = {
+            "lines": _read_all(tf, tf.TextLineReader(), texts),
+            "skipping": _read_all(tf, tf.TextLineReader(skip_header_lines=2), texts),
+        }
         out["whole"] = _read_all(tf, tf.WholeFileReader(), texts)
         out["lines_up_to"] = _read_all(tf, tf.TextLineReader(), texts, up_to=2)
         out["whole_up_to"] = _read_all(tf, tf.WholeFileReader(), texts, up_to=2)
@@ -343,10 +391,15 @@ def readers(tf):
             paths = []
             for i in range(2):
                 paths.append(os.path.join(d, f"r{i}{kind}"))
-                with tf.python_io.TFRecordWriter(paths[-1], kind and tf.python_io.TFRecordOptions(getattr(tf.python_io.TFRecordCompressionType, kind))) as w:
+                with tf.python_io.TFRecordWriter(
+                    paths[-1],
+                    kind and tf.python_io.TFRecordOptions(getattr(tf.python_io.TFRecordCompressionType, kind)),
+                ) as w:
                     for k in range(3):
                         w.write(b"record %d" % k * (k + 1))
-            options = tf.python_io.TFRecordOptions(getattr(tf.python_io.TFRecordCompressionType, kind)) if kind else None
+            options = (
+                tf.python_io.TFRecordOptions(getattr(tf.python_io.TFRecordCompressionType, kind)) if kind else None
+            )
             out["records" + kind] = _read_all(tf, tf.TFRecordReader(options=options), paths)
             out["up_to" + kind] = _read_all(tf, tf.TFRecordReader(options=options), paths, up_to=2)
         out["missing"] = _read_all(tf, tf.TextLineReader(), [os.path.join(d, "none"), texts[0]])
@@ -362,7 +415,13 @@ def readers(tf):
             state = s.run(r.serialize_state())
             second = s.run(pair)
             s.run(r.restore_state(state))
-            out["state"] = [first, second, state, s.run(r.num_records_produced()), error(lambda: s.run(r.restore_state(b"\xff\xff")))[0]]
+            out["state"] = [
+                first,
+                second,
+                state,
+                s.run(r.num_records_produced()),
+                error(lambda: s.run(r.restore_state(b"\xff\xff")))[0],
+            ]
             out["unserializable"] = error(lambda: s.run(tf.TextLineReader().serialize_state()))
         return out
     finally:
@@ -385,8 +444,13 @@ def example(tf, **features):
 
 
 def sequence(tf, context, lists):
-    made = {k: tf.train.FeatureList(feature=[example(tf, x=v).features.feature["x"] for v in steps]) for k, steps in lists.items()}
-    return tf.train.SequenceExample(context=example(tf, **context).features, feature_lists=tf.train.FeatureLists(feature_list=made))
+    made = {
+        k: tf.train.FeatureList(feature=[example(tf, x=v).features.feature["x"] for v in steps])
+        for k, steps in lists.items()
+    }
+    return tf.train.SequenceExample(
+        context=example(tf, **context).features, feature_lists=tf.train.FeatureLists(feature_list=made)
+    )
 
 
 def plain(parsed):
@@ -430,21 +494,33 @@ def examples(tf):
         "list_stride": ({"b": seq([3], tf.float32, allow_missing=True)}, lists),
         "list_required": ({"b": seq([2], tf.float32)}, lists),
         "unknown_shape": ({"b": fixed([None, 2], tf.float32)}, lists),
-        "indexed": ({"s": tf.SparseFeature("i", "v", tf.float32, 10), "t": tf.SparseFeature(["i", "j"], "v", tf.float32, [10, 20])}, sparse),
+        "indexed": (
+            {
+                "s": tf.SparseFeature("i", "v", tf.float32, 10),
+                "t": tf.SparseFeature(["i", "j"], "v", tf.float32, [10, 20]),
+            },
+            sparse,
+        ),
         "empty_batch": ({"a": fixed([2], tf.int64), "c": var(tf.string)}, []),
     }
     out = {}
     for label, (features, data) in cases.items():
         data = [d.SerializeToString() for d in data]
-        forms = [("batch", tf.parse_example, data, None), ("named", tf.parse_example, data, ["n%d" % i for i in range(len(data))])]
+        forms = [
+            ("batch", tf.parse_example, data, None),
+            ("named", tf.parse_example, data, [f"n{i}" for i in range(len(data))]),
+        ]
         if data and label not in ("size", "list_stride"):  # here a single example says more than TensorFlow does
             forms.append(("single", tf.parse_single_example, data[0], None))
         for form, parse, value, example_names in forms:
             with tf.Graph().as_default(), tf.Session() as s:
-                def run(parse=parse, value=value, example_names=example_names, features=features, s=s):
+
+                def run(parse=parse, value=value, example_names=example_names, features=features, s=s, label=label):
                     p = tf.placeholder(tf.string, [] if isinstance(value, bytes) else [None])
                     parsed = parse(p, features, example_names=example_names)
-                    graph = nodes(tf) if label not in ("indexed", "lists_of_pairs") else []  # TensorFlow 2 leaves unused constants
+                    graph = (
+                        nodes(tf) if label not in ("indexed", "lists_of_pairs") else []
+                    )  # TensorFlow 2 leaves unused constants
                     return [shapes_of(parsed), plain(s.run(parsed, {p: value})), graph]
 
                 out[label + "_" + form] = error(run)
@@ -475,6 +551,7 @@ def sequence_examples(tf):
             ("single", tf.io.parse_single_sequence_example, one.SerializeToString()),
         ):
             with tf.Graph().as_default(), tf.Session() as s:
+
                 def run(parse=parse, value=value, context=context, lists=lists, s=s):
                     p = tf.placeholder(tf.string, [] if isinstance(value, bytes) else [None])
                     parsed = parse(p, context, lists)

@@ -82,7 +82,12 @@ class Coordinator:
         with self._lock:
             self._registered_threads.add(thread)
 
-    def join(self, threads: Iterable[Any] | None = None, stop_grace_period_secs: float = 120, ignore_live_threads: bool = False) -> None:
+    def join(
+        self,
+        threads: Iterable[Any] | None = None,
+        stop_grace_period_secs: float = 120,
+        ignore_live_threads: bool = False,
+    ) -> None:
         """Waits until the registered threads and `threads` have ended; raises what one of them reported.
 
         Once stopping was asked for they have `stop_grace_period_secs` seconds: RuntimeError names those that live on.
@@ -104,9 +109,13 @@ class Coordinator:
                 raise error.with_traceback(trace)
             if stragglers:
                 if ignore_live_threads:
-                    logging.info("Coordinator stopped with threads still running: %s", " ".join(t.name for t in stragglers))
+                    logging.info(
+                        "Coordinator stopped with threads still running: %s", " ".join(t.name for t in stragglers)
+                    )
                 else:
-                    raise RuntimeError(f"Coordinator stopped with threads still running: {' '.join(t.name for t in stragglers)}")
+                    raise RuntimeError(
+                        f"Coordinator stopped with threads still running: {' '.join(t.name for t in stragglers)}"
+                    )
 
     @property
     def joined(self) -> bool:
@@ -126,7 +135,14 @@ class LooperThread(threading.Thread):
     With an interval of None it calls without a pause. An exception in the loop stops the coordinator.
     """
 
-    def __init__(self, coord: Coordinator, timer_interval_secs: float | None, target: Callable[..., Any] | None = None, args: Any = None, kwargs: Any = None) -> None:
+    def __init__(
+        self,
+        coord: Coordinator,
+        timer_interval_secs: float | None,
+        target: Callable[..., Any] | None = None,
+        args: Any = None,
+        kwargs: Any = None,
+    ) -> None:
         if not isinstance(coord, Coordinator):
             raise ValueError(f"'coord' argument must be a Coordinator: {coord}")
         super().__init__()
@@ -145,7 +161,13 @@ class LooperThread(threading.Thread):
         self._coord.register_thread(self)
 
     @staticmethod
-    def loop(coord: Coordinator, timer_interval_secs: float | None, target: Callable[..., Any], args: Any = None, kwargs: Any = None) -> LooperThread:
+    def loop(
+        coord: Coordinator,
+        timer_interval_secs: float | None,
+        target: Callable[..., Any],
+        args: Any = None,
+        kwargs: Any = None,
+    ) -> LooperThread:
         """A started looper thread."""
         looper = LooperThread(coord, timer_interval_secs, target=target, args=args, kwargs=kwargs)
         looper.start()

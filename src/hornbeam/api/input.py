@@ -41,7 +41,12 @@ def limit_epochs(tensor: Any, num_epochs: int | None = None, name: str | None = 
     from hornbeam.core.variables import Variable
 
     with name_scope(name, "limit_epochs", [tensor]) as name:
-        epochs = Variable(const_node(np.int64(0), name="Const"), name="epochs", trainable=False, collections=[GraphKeys.LOCAL_VARIABLES])
+        epochs = Variable(
+            const_node(np.int64(0), name="Const"),
+            name="epochs",
+            trainable=False,
+            collections=[GraphKeys.LOCAL_VARIABLES],
+        )
         counter = epochs.count_up_to(num_epochs)
         with control_dependencies([counter]):
             return array_ops.identity(tensor, name=name)  # type: ignore[no-any-return]
@@ -56,7 +61,9 @@ def input_producer(
         input_tensor = convert_to_tensor(input_tensor, name="input_tensor")
         element_shape = input_tensor.shape[1:].merge_with(element_shape)
         if not element_shape.is_fully_defined():
-            raise ValueError("Either `input_tensor` must have a fully defined shape or `element_shape` must be specified")
+            raise ValueError(
+                "Either `input_tensor` must have a fully defined shape or `element_shape` must be specified"
+            )
         if shuffle:
             input_tensor = random_ops.random_shuffle(input_tensor, seed=seed)
         input_tensor = limit_epochs(input_tensor, num_epochs)
@@ -80,7 +87,9 @@ def string_input_producer(
         raise ValueError(message)
     with name_scope(name, "input_producer", [string_tensor]) as name:
         string_tensor = convert_to_tensor(string_tensor, dtype=dtypes.string)
-        with control_dependencies([control_flow_ops.Assert(math_ops.greater(array_ops.size(string_tensor), 0), [message])]):
+        with control_dependencies(
+            [control_flow_ops.Assert(math_ops.greater(array_ops.size(string_tensor), 0), [message])]
+        ):
             string_tensor = array_ops.identity(string_tensor)
         return input_producer(
             input_tensor=string_tensor, element_shape=[], num_epochs=num_epochs, shuffle=shuffle, seed=seed, capacity=capacity,
@@ -170,7 +179,9 @@ def _dtypes(lists: list[list[Tensor]]) -> list[Any]:
     types = all_types[0]
     for other in all_types[1:]:
         if other != types:
-            raise TypeError(f"Expected types to be consistent: {', '.join(x.name for x in types)} vs. {', '.join(x.name for x in other)}.")
+            raise TypeError(
+                f"Expected types to be consistent: {', '.join(x.name for x in types)} vs. {', '.join(x.name for x in other)}."
+            )
     return types
 
 
@@ -200,7 +211,9 @@ class _Sparse(NamedTuple):
     dtype: Any
 
 
-def _store_sparse(tensors: list[Any], many: bool, keep: Tensor, like: list[_Sparse | None] | None = None) -> tuple[list[Tensor], list[_Sparse | None]]:
+def _store_sparse(
+    tensors: list[Any], many: bool, keep: Tensor, like: list[_Sparse | None] | None = None
+) -> tuple[list[Tensor], list[_Sparse | None]]:
     """The tensors with handles in place of SparseTensors, and how to restore those. `like`: maps to share with another list."""
     out: list[Tensor] = []
     infos: list[_Sparse | None] = []
@@ -227,7 +240,9 @@ def _store_one(t: SparseTensor, many: bool, keep: Tensor, shared: _Sparse | None
     else:
         constant = control_flow_ops.smart_constant_value(keep)
     # in a branch the node's own name is not what the map is found by later
-    name = shared.shared_name if shared else None if constant else convert_to_tensor(keep).graph.unique_name("sparse_map")
+    name = (
+        shared.shared_name if shared else None if constant else convert_to_tensor(keep).graph.unique_name("sparse_map")
+    )
 
     def store() -> Tensor:
         return spec(t.indices, t.values, t.dense_shape, shared_name=name)  # type: ignore[no-any-return]
@@ -245,7 +260,9 @@ def _kept_rows(t: SparseTensor, keep: Tensor) -> SparseTensor:
     """The rows of a batch that `keep` marks."""
     from hornbeam.api.sparse_ops import sparse_retain
 
-    rows = raw.GatherV2(keep, raw.StridedSlice(t.indices, [0, 0], [0, 1], [1, 1], begin_mask=1, end_mask=1, shrink_axis_mask=2), 0)
+    rows = raw.GatherV2(
+        keep, raw.StridedSlice(t.indices, [0, 0], [0, 1], [1, 1], begin_mask=1, end_mask=1, shrink_axis_mask=2), 0
+    )
     kept = sparse_retain(t, rows)
     before = raw.Cumsum(math_ops.cast(keep, dtypes.int64), 0, exclusive=True)
     first = raw.GatherV2(before, kept.indices[:, 0], 0)
@@ -277,7 +294,12 @@ def _restore_sparse(stored: Any, infos: list[_Sparse | None]) -> Any:
     def after(t: Tensor) -> Tensor:
         return control_flow_ops.with_dependencies(values, t)  # type: ignore[no-any-return]
 
-    ensured = [SparseTensor(after(t.indices), after(t.values), after(t.dense_shape)) if isinstance(t, SparseTensor) else after(t) for t in tensors]
+    ensured = [
+        SparseTensor(after(t.indices), after(t.values), after(t.dense_shape))
+        if isinstance(t, SparseTensor)
+        else after(t)
+        for t in tensors
+    ]
     return ensured if several else tensors[0]
 
 
@@ -323,7 +345,10 @@ def _batch(
         keep = _keep(keep_input, enqueue_many)
         stored, infos = _stored([converted], enqueue_many, keep)
         queue = _queue_class(dynamic_pad)(  # type: ignore[call-arg]
-            capacity=capacity, dtypes=_dtypes(stored), shapes=_shapes(stored, shapes, enqueue_many), shared_name=shared_name
+            capacity=capacity,
+            dtypes=_dtypes(stored),
+            shapes=_shapes(stored, shapes, enqueue_many),
+            shared_name=shared_name,
         )
         add_queue_runner(QueueRunner(queue, [_enqueue_op(queue, stored[0], enqueue_many, keep)] * num_threads))
         _fullness(queue, capacity)
@@ -340,7 +365,10 @@ def _batch_join(
         keep = _keep(keep_input, enqueue_many)
         stored, infos = _stored(converted, enqueue_many, keep)
         queue = _queue_class(dynamic_pad)(  # type: ignore[call-arg]
-            capacity=capacity, dtypes=_dtypes(stored), shapes=_shapes(stored, shapes, enqueue_many), shared_name=shared_name
+            capacity=capacity,
+            dtypes=_dtypes(stored),
+            shapes=_shapes(stored, shapes, enqueue_many),
+            shared_name=shared_name,
         )
         add_queue_runner(QueueRunner(queue, [_enqueue_op(queue, tensors, enqueue_many, keep) for tensors in stored]))
         _fullness(queue, capacity)
@@ -406,7 +434,19 @@ def batch(
 
     `enqueue_many`: the tensors are batches already. `dynamic_pad`: shapes may differ, batches are padded with zeros.
     """
-    return _batch(tensors, batch_size, True, num_threads, capacity, enqueue_many, shapes, dynamic_pad, allow_smaller_final_batch, shared_name, name)
+    return _batch(
+        tensors,
+        batch_size,
+        True,
+        num_threads,
+        capacity,
+        enqueue_many,
+        shapes,
+        dynamic_pad,
+        allow_smaller_final_batch,
+        shared_name,
+        name,
+    )
 
 
 def maybe_batch(
@@ -414,7 +454,19 @@ def maybe_batch(
     dynamic_pad: bool = False, allow_smaller_final_batch: bool = False, shared_name: str | None = None, name: str | None = None,
 ) -> Any:  # fmt: skip
     """`batch` of those tensors for which the bool `keep_input` is true (with `enqueue_many` perhaps a vector, one a row)."""
-    return _batch(tensors, batch_size, keep_input, num_threads, capacity, enqueue_many, shapes, dynamic_pad, allow_smaller_final_batch, shared_name, name)
+    return _batch(
+        tensors,
+        batch_size,
+        keep_input,
+        num_threads,
+        capacity,
+        enqueue_many,
+        shapes,
+        dynamic_pad,
+        allow_smaller_final_batch,
+        shared_name,
+        name,
+    )
 
 
 def batch_join(
@@ -422,7 +474,18 @@ def batch_join(
     allow_smaller_final_batch: bool = False, shared_name: str | None = None, name: str | None = None,
 ) -> Any:  # fmt: skip
     """Batches of tensors of several sources, with one thread a source."""
-    return _batch_join(tensors_list, batch_size, True, capacity, enqueue_many, shapes, dynamic_pad, allow_smaller_final_batch, shared_name, name)
+    return _batch_join(
+        tensors_list,
+        batch_size,
+        True,
+        capacity,
+        enqueue_many,
+        shapes,
+        dynamic_pad,
+        allow_smaller_final_batch,
+        shared_name,
+        name,
+    )
 
 
 def maybe_batch_join(
@@ -430,7 +493,18 @@ def maybe_batch_join(
     dynamic_pad: bool = False, allow_smaller_final_batch: bool = False, shared_name: str | None = None, name: str | None = None,
 ) -> Any:  # fmt: skip
     """`batch_join` of those tensors for which `keep_input` is true."""
-    return _batch_join(tensors_list, batch_size, keep_input, capacity, enqueue_many, shapes, dynamic_pad, allow_smaller_final_batch, shared_name, name)
+    return _batch_join(
+        tensors_list,
+        batch_size,
+        keep_input,
+        capacity,
+        enqueue_many,
+        shapes,
+        dynamic_pad,
+        allow_smaller_final_batch,
+        shared_name,
+        name,
+    )
 
 
 def shuffle_batch(

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 from hornbeam.api import array_ops, control_flow_ops, math_ops, string_ops
 from hornbeam.api.saver import SaveableObject, SaveSpec
 from hornbeam.core import dtypes
-from hornbeam.core.graph import GraphKeys, Operation, Tensor, add_to_collection, convert_to_tensor, get_collection, name_scope
+from hornbeam.core.graph import (
+    GraphKeys,
+    Operation,
+    Tensor,
+    add_to_collection,
+    convert_to_tensor,
+    get_collection,
+    name_scope,
+)
 from hornbeam.core.registry import raw
 from hornbeam.core.sparse_tensor import SparseTensor
 from hornbeam.core.tensor_shape import TensorShape
@@ -65,7 +73,9 @@ class TableInitializerBase:
 class KeyValueTensorInitializer(TableInitializerBase):
     """Keys and values as tensors or lists of one length."""
 
-    def __init__(self, keys: Any, values: Any, key_dtype: Any = None, value_dtype: Any = None, name: str | None = None) -> None:
+    def __init__(
+        self, keys: Any, values: Any, key_dtype: Any = None, value_dtype: Any = None, name: str | None = None
+    ) -> None:
         self._keys = convert_to_tensor(keys, dtype=key_dtype, name="keys")
         self._values = convert_to_tensor(values, dtype=value_dtype, name="values")
         self._name = name if name is not None else "key_value_init"
@@ -92,15 +102,23 @@ class TextFileInitializer(TableInitializerBase):
         if key_index < -2:
             raise ValueError(f"`key_index` should be >= -2, received: {key_index}.")
         if key_index == TextFileIndex.LINE_NUMBER and key_dtype != dtypes.int64:
-            raise ValueError(f"`key_dtype` must be int64 if `key_index` is {TextFileIndex.LINE_NUMBER}, received: {key_dtype}")
+            raise ValueError(
+                f"`key_dtype` must be int64 if `key_index` is {TextFileIndex.LINE_NUMBER}, received: {key_dtype}"
+            )
         if key_index == TextFileIndex.WHOLE_LINE and not key_dtype.is_integer and key_dtype != dtypes.string:
-            raise ValueError(f"`key_dtype` should be either integer or string for `key_index` {TextFileIndex.WHOLE_LINE}, received: {key_dtype}")
+            raise ValueError(
+                f"`key_dtype` should be either integer or string for `key_index` {TextFileIndex.WHOLE_LINE}, received: {key_dtype}"
+            )
         if value_index < -2:
             raise ValueError(f"`value_index` should be >= -2, received: {value_index}")
         if value_index == TextFileIndex.LINE_NUMBER and value_dtype != dtypes.int64:
-            raise ValueError(f"`value_dtype` must be int64 for `value_index` {TextFileIndex.LINE_NUMBER}, received: {value_dtype}")
+            raise ValueError(
+                f"`value_dtype` must be int64 for `value_index` {TextFileIndex.LINE_NUMBER}, received: {value_dtype}"
+            )
         if value_index == TextFileIndex.WHOLE_LINE and not value_dtype.is_integer and value_dtype != dtypes.string:
-            raise ValueError(f"`value_dtype` should be either integer or string for `value_index` {TextFileIndex.WHOLE_LINE}, received: {value_dtype}")
+            raise ValueError(
+                f"`value_dtype` should be either integer or string for `value_index` {TextFileIndex.WHOLE_LINE}, received: {value_dtype}"
+            )
         if vocab_size is not None and vocab_size <= 0:
             raise ValueError(f"`vocab_size` should be > 0, received: {vocab_size}")
         self._filename_arg = filename
@@ -142,7 +160,9 @@ class TextFileStringTableInitializer(TextFileInitializer):
         self, filename: Any, key_column_index: int = TextFileIndex.LINE_NUMBER, value_column_index: int = TextFileIndex.WHOLE_LINE,
         vocab_size: int | None = None, delimiter: str = "\t", name: str = "text_file_string_table_init",
     ) -> None:  # fmt: skip
-        super().__init__(filename, dtypes.int64, key_column_index, dtypes.string, value_column_index, vocab_size, delimiter, name)
+        super().__init__(
+            filename, dtypes.int64, key_column_index, dtypes.string, value_column_index, vocab_size, delimiter, name
+        )
 
 
 class TextFileIdTableInitializer(TextFileInitializer):
@@ -152,7 +172,9 @@ class TextFileIdTableInitializer(TextFileInitializer):
         self, filename: Any, key_column_index: int = TextFileIndex.WHOLE_LINE, value_column_index: int = TextFileIndex.LINE_NUMBER,
         vocab_size: int | None = None, delimiter: str = "\t", name: str = "text_file_id_table_init", key_dtype: Any = dtypes.string,
     ) -> None:  # fmt: skip
-        super().__init__(filename, key_dtype, key_column_index, dtypes.int64, value_column_index, vocab_size, delimiter, name)
+        super().__init__(
+            filename, key_dtype, key_column_index, dtypes.int64, value_column_index, vocab_size, delimiter, name
+        )
 
 
 # --- tables -------------------------------------------------------------------------------------------------------------------
@@ -189,7 +211,13 @@ class LookupInterface:
 class InitializableLookupTableBase(LookupInterface):
     """A table that an initializer fills once; lookups before that raise FailedPreconditionError."""
 
-    def __init__(self, default_value: Any, initializer: TableInitializerBase, shared_name: str | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        default_value: Any,
+        initializer: TableInitializerBase,
+        shared_name: str | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(initializer.key_dtype, initializer.value_dtype)
         self._table_name = name or "hash_table"
         self._initializer = initializer
@@ -197,7 +225,10 @@ class InitializableLookupTableBase(LookupInterface):
         if self._default_value.shape.ndims not in (0, None):
             raise ValueError(f"Shape {self._default_value.shape} must have rank 0")
         self._resource_handle = raw.HashTableV2(
-            shared_name=shared_name or initializer._shared_name, key_dtype=self._key_dtype, value_dtype=self._value_dtype, name=self._table_name
+            shared_name=shared_name or initializer._shared_name,
+            key_dtype=self._key_dtype,
+            value_dtype=self._value_dtype,
+            name=self._table_name,
         )
         self._table_name = self._resource_handle.op.name.split("/")[-1]
         self._init_op = initializer.initialize(self)
@@ -242,7 +273,13 @@ class InitializableLookupTableBase(LookupInterface):
 class StaticHashTable(InitializableLookupTableBase):
     """A table that stays as its initializer filled it."""
 
-    def __init__(self, initializer: TableInitializerBase, default_value: Any, name: str | None = None, experimental_is_anonymous: bool = False) -> None:
+    def __init__(
+        self,
+        initializer: TableInitializerBase,
+        default_value: Any,
+        name: str | None = None,
+        experimental_is_anonymous: bool = False,
+    ) -> None:
         if experimental_is_anonymous:
             raise ValueError("Anonymous tables live in eager programs; a graph's tables have names.")
         super().__init__(default_value, initializer, name=name)
@@ -251,7 +288,13 @@ class StaticHashTable(InitializableLookupTableBase):
 class HashTable(InitializableLookupTableBase):
     """`tf.contrib.lookup.HashTable`: a StaticHashTable that may be shared by name."""
 
-    def __init__(self, initializer: TableInitializerBase, default_value: Any, shared_name: str | None = None, name: str = "hash_table") -> None:
+    def __init__(
+        self,
+        initializer: TableInitializerBase,
+        default_value: Any,
+        shared_name: str | None = None,
+        name: str = "hash_table",
+    ) -> None:
         super().__init__(default_value, initializer, shared_name, name)
 
 
@@ -294,13 +337,22 @@ def _buckets(values: Tensor, spec: Any, count: int) -> Tensor:
 class IdTableWithHashBuckets(LookupInterface):
     """A table of ids whose absent keys get ids of `num_oov_buckets` buckets behind those of the table (or buckets alone: no table)."""
 
-    def __init__(self, table: Any, num_oov_buckets: int, hasher_spec: Any = FastHashSpec, name: str | None = None, key_dtype: Any = None) -> None:
+    def __init__(
+        self,
+        table: Any,
+        num_oov_buckets: int,
+        hasher_spec: Any = FastHashSpec,
+        name: str | None = None,
+        key_dtype: Any = None,
+    ) -> None:
         if table is not None:
             key_dtype = dtypes.as_dtype(key_dtype if key_dtype is not None else table.key_dtype)
             if table.key_dtype not in (dtypes.int64, dtypes.string):
                 raise TypeError(f"Invalid `key_dtype`, expected one of [tf.int64, tf.string], received {key_dtype}.")
             if table.key_dtype.is_integer != key_dtype.is_integer:
-                raise TypeError(f"Invalid `key dtype`, expected {'integer' if key_dtype.is_integer else 'non-integer'} but got {table.key_dtype}.")
+                raise TypeError(
+                    f"Invalid `key dtype`, expected {'integer' if key_dtype.is_integer else 'non-integer'} but got {table.key_dtype}."
+                )
             if table.value_dtype != dtypes.int64:
                 raise TypeError(f"Invalid `value_dtype`: expected int64 but got {table.value_dtype}.")
             name = name or table.name
@@ -374,10 +426,14 @@ class StaticVocabularyTable(IdTableWithHashBuckets):
             if lookup_key_dtype is None:
                 lookup_key_dtype = initializer.key_dtype
             if initializer.key_dtype not in (dtypes.int64, dtypes.string):
-                raise TypeError(f"Invalid `key_dtype`, expected one of [tf.int64, tf.string], received {initializer.key_dtype}.")
+                raise TypeError(
+                    f"Invalid `key_dtype`, expected one of [tf.int64, tf.string], received {initializer.key_dtype}."
+                )
             if initializer.value_dtype != dtypes.int64:
                 raise TypeError(f"Invalid `value_dtype`, expected {dtypes.int64} but got {initializer.value_dtype}.")
-            table: Any = StaticHashTable(initializer, default_value=-1, name=name, experimental_is_anonymous=experimental_is_anonymous)
+            table: Any = StaticHashTable(
+                initializer, default_value=-1, name=name, experimental_is_anonymous=experimental_is_anonymous
+            )
         else:
             table = None
         super().__init__(table, num_oov_buckets, FastHashSpec, name, lookup_key_dtype)
@@ -427,14 +483,18 @@ def index_table_from_tensor(
     with name_scope(name, "string_to_index"):
         keys = convert_to_tensor(vocabulary)
         if keys.dtype.is_integer != dtype.is_integer:
-            raise ValueError(f"Invalid `dtype`: Expected {'integer' if dtype.is_integer else dtype!r}, got {keys.dtype!r}.")
+            raise ValueError(
+                f"Invalid `dtype`: Expected {'integer' if dtype.is_integer else dtype!r}, got {keys.dtype!r}."
+            )
         if not dtype.is_integer and keys.dtype.base_dtype != dtype:
             raise ValueError(f"Invalid `dtype`: Expected {dtype!r}, got {keys.dtype!r}.")
         count = array_ops.size(keys)
         values = math_ops.cast(math_ops.range(count), dtypes.int64)
         with name_scope(None, "hash_table"):
             table_keys = math_ops.cast(keys, dtypes.int64) if keys.dtype.is_integer else keys
-            init = KeyValueTensorInitializer(table_keys, values, table_keys.dtype.base_dtype, dtypes.int64, name="table_init")
+            init = KeyValueTensorInitializer(
+                table_keys, values, table_keys.dtype.base_dtype, dtypes.int64, name="table_init"
+            )
             table: Any = StaticHashTable(init, default_value)
         if num_oov_buckets:
             table = IdTableWithHashBuckets(table, num_oov_buckets, hasher_spec, key_dtype=dtype)
@@ -528,7 +588,9 @@ class _Mutable(LookupInterface):
 
     def _find(self, keys: Any, default: Any, name: str | None) -> Any:
         with name_scope(name, f"{self.name}_lookup_table_find", (self._resource_handle, keys, default)):
-            tensor = convert_to_tensor(keys.values if isinstance(keys, SparseTensor) else keys, dtype=self._key_dtype, name="keys")
+            tensor = convert_to_tensor(
+                keys.values if isinstance(keys, SparseTensor) else keys, dtype=self._key_dtype, name="keys"
+            )
             values = raw.LookupTableFindV2(self._resource_handle, tensor, default)
         return SparseTensor(keys.indices, values, keys.dense_shape) if isinstance(keys, SparseTensor) else values
 
@@ -549,7 +611,9 @@ class _Mutable(LookupInterface):
     def export(self, name: str | None = None) -> tuple[Tensor, Tensor]:
         """All keys and all values."""
         with name_scope(name, f"{self.name}_lookup_table_export_values", [self._resource_handle]):
-            keys, values = raw.LookupTableExportV2(self._resource_handle, Tkeys=self._key_dtype, Tvalues=self._value_dtype)
+            keys, values = raw.LookupTableExportV2(
+                self._resource_handle, Tkeys=self._key_dtype, Tvalues=self._value_dtype
+            )
         return keys, values
 
 
@@ -566,7 +630,13 @@ class MutableHashTable(_Mutable):
         self._default_value = convert_to_tensor(default_value, dtype=self._value_dtype)
         self._value_shape = self._default_value.get_shape()
         # without a name of its own the node's name tells the table, so that a checkpoint finds it again
-        common = {"shared_name": shared_name, "use_node_name_sharing": shared_name is None, "key_dtype": key_dtype, "value_dtype": value_dtype, "name": name}
+        common = {
+            "shared_name": shared_name,
+            "use_node_name_sharing": shared_name is None,
+            "key_dtype": key_dtype,
+            "value_dtype": value_dtype,
+            "name": name,
+        }
         if self._value_shape.ndims == 0:
             self._resource_handle = raw.MutableHashTableV2(**common)
         else:

@@ -36,7 +36,9 @@ class SparseFeature(_SparseFeature):
 
     __slots__ = ()
 
-    def __new__(cls, index_key: Any, value_key: Any, dtype: Any, size: Any, already_sorted: bool = False) -> SparseFeature:
+    def __new__(
+        cls, index_key: Any, value_key: Any, dtype: Any, size: Any, already_sorted: bool = False
+    ) -> SparseFeature:
         return super().__new__(cls, index_key, value_key, dtype, size, already_sorted)
 
 
@@ -112,7 +114,9 @@ class _Params:
         shape = TensorShape(feature.shape)
         if isinstance(feature, FixedLenFeature):
             if shape.ndims and shape.as_list()[0] is None:
-                raise ValueError(f"First dimension of shape for feature {key} unknown. Consider using FixedLenSequenceFeature. Received feature={feature}.")
+                raise ValueError(
+                    f"First dimension of shape for feature {key} unknown. Consider using FixedLenSequenceFeature. Received feature={feature}."
+                )
             if not shape.is_fully_defined():
                 raise ValueError(f"All dimensions of shape for feature {key} need to be known but received {shape}.")
         elif prefix:
@@ -135,7 +139,9 @@ class _Params:
                 else:
                     value = array_ops.reshape(convert_to_tensor(value, dtype=d.dtype, name=f"padding_{safe}"), [])
             elif value is None:
-                value = const_node(np.zeros(0, object if d.dtype is dtypes.string else d.dtype.np), d.dtype, name="Const")
+                value = const_node(
+                    np.zeros(0, object if d.dtype is dtypes.string else d.dtype.np), d.dtype, name="Const"
+                )
             elif not isinstance(value, Tensor):
                 value = array_ops.reshape(convert_to_tensor(value, dtype=d.dtype, name=f"key_{safe}"), d.shape)
             out.append(value)
@@ -152,7 +158,9 @@ _SEQUENCE = (VarLenFeature, FixedLenSequenceFeature)
 
 
 # --- Example ----------------------------------------------------------------------------------------------------------------
-def parse_example(serialized: Any, features: dict[str, Any], name: str | None = None, example_names: Any = None) -> dict[str, Any]:
+def parse_example(
+    serialized: Any, features: dict[str, Any], name: str | None = None, example_names: Any = None
+) -> dict[str, Any]:
     """{key: Tensor [batch, …] or SparseTensor [batch, longest]} of a vector of serialized Examples (or, of a scalar, without a batch).
 
     InvalidArgumentError names example and feature where a required one is missing or has another type or size.
@@ -171,7 +179,9 @@ def _parse_example(serialized: Any, names: Any, params: _Params, name: str | Non
             ragged_keys=_strings([]), dense_defaults=defaults, num_sparse=len(params.sparse), sparse_types=list(params.sparse.values()),
             Tdense=[d.dtype for d in params.dense], dense_shapes=[d.shape for d in params.dense], ragged_value_types=[], ragged_split_types=[],
         )  # fmt: skip
-        out: dict[str, Any] = {k: SparseTensor(*parts) for k, *parts in zip(params.sparse, indices, values, shapes, strict=True)}
+        out: dict[str, Any] = {
+            k: SparseTensor(*parts) for k, *parts in zip(params.sparse, indices, values, shapes, strict=True)
+        }
         out.update(zip(params.dense_keys, dense, strict=True))
         return out
 
@@ -184,7 +194,9 @@ def _strings(values: Any) -> Any:
     return values
 
 
-def parse_single_example(serialized: Any, features: dict[str, Any], name: str | None = None, example_names: Any = None) -> dict[str, Any]:
+def parse_single_example(
+    serialized: Any, features: dict[str, Any], name: str | None = None, example_names: Any = None
+) -> dict[str, Any]:
     """{key: Tensor or SparseTensor} of one serialized Example (a string scalar)."""
     if not features:
         raise ValueError("Invalid argument: features cannot be None.")
@@ -247,7 +259,9 @@ def _some(context: Any, sequence: Any) -> None:
         raise ValueError("Both context_features and sequence_features are None, but at least one should have values.")
 
 
-def _parse_sequence(serialized: Any, names: Any, context: Any, sequence: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def _parse_sequence(
+    serialized: Any, names: Any, context: Any, sequence: Any
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     with name_scope(None, "ParseSequenceExample", [serialized, names]):
         c, s = _Params.of(context, _CONTEXT), _Params.of(sequence, _SEQUENCE)
         found = raw.ParseSequenceExampleV2(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -55,7 +54,8 @@ class QueueRunner:
             if (not isinstance(queue_closed_exception_types, tuple) or not queue_closed_exception_types
                     or not all(isinstance(t, type) and issubclass(t, errors.OpError) for t in queue_closed_exception_types)):  # fmt: skip
                 raise TypeError(
-                    "queue_closed_exception_types, when provided, must be a tuple of tf.error types, but saw: %s" % (queue_closed_exception_types,)  # noqa: UP031
+                    "queue_closed_exception_types, when provided, must be a tuple of tf.error types, but saw: "
+                    f"{queue_closed_exception_types}"  # noqa: UP031
                 )
         self._queue_closed_exception_types = queue_closed_exception_types or (errors.OutOfRangeError,)
 
@@ -71,7 +71,9 @@ class QueueRunner:
         self._cancel_op = element(queue_runner_def.cancel_op_name)
         codes = queue_runner_def.queue_closed_exception_types
         # older files have none: then only OutOfRangeError ends a thread quietly
-        self._queue_closed_exception_types = tuple(errors.exception_type_from_error_code(c) for c in codes) or (errors.OutOfRangeError,)
+        self._queue_closed_exception_types = tuple(errors.exception_type_from_error_code(c) for c in codes) or (
+            errors.OutOfRangeError,
+        )
 
     @property
     def queue(self) -> Any:
@@ -143,7 +145,9 @@ class QueueRunner:
         except Exception as e:  # the session may be closed already
             logging.vlog(1, "Ignored exception: %s", str(e))
 
-    def create_threads(self, sess: Any, coord: Any = None, daemon: bool = False, start: bool = False) -> list[threading.Thread]:
+    def create_threads(
+        self, sess: Any, coord: Any = None, daemon: bool = False, start: bool = False
+    ) -> list[threading.Thread]:
         """Threads for the enqueue ops, and with a coordinator one more that closes the queue when it stops.
 
         Gives an empty list when threads of a session run already.
@@ -158,7 +162,11 @@ class QueueRunner:
         ]  # fmt: skip
         if coord:
             threads.append(
-                threading.Thread(target=self._close_on_stop, args=(sess, self._cancel_op, coord), name=f"QueueRunnerThread-{self.name}-close_on_stop")
+                threading.Thread(
+                    target=self._close_on_stop,
+                    args=(sess, self._cancel_op, coord),
+                    name=f"QueueRunnerThread-{self.name}-close_on_stop",
+                )
             )
         for t in threads:
             if coord:
@@ -178,10 +186,14 @@ class QueueRunner:
             return n[len(export_scope) + 1 :] if export_scope and n.startswith(export_scope + "/") else n
 
         proto = QueueRunnerDef(
-            queue_name=name(self.queue.name), close_op_name=name(self.close_op.name), cancel_op_name=name(self.cancel_op.name)
+            queue_name=name(self.queue.name),
+            close_op_name=name(self.close_op.name),
+            cancel_op_name=name(self.cancel_op.name),
         )
         proto.enqueue_op_name.extend(name(o.name) for o in self.enqueue_ops)
-        proto.queue_closed_exception_types.extend(errors.error_code_from_exception_type(c) for c in self._queue_closed_exception_types)
+        proto.queue_closed_exception_types.extend(
+            errors.error_code_from_exception_type(c) for c in self._queue_closed_exception_types
+        )
         return proto
 
     @staticmethod
@@ -195,20 +207,29 @@ def add_queue_runner(qr: QueueRunner, collection: str = GraphKeys.QUEUE_RUNNERS)
 
 
 def start_queue_runners(
-    sess: Any = None, coord: Any = None, daemon: bool = True, start: bool = True, collection: str = GraphKeys.QUEUE_RUNNERS
+    sess: Any = None,
+    coord: Any = None,
+    daemon: bool = True,
+    start: bool = True,
+    collection: str = GraphKeys.QUEUE_RUNNERS,
 ) -> list[threading.Thread]:
     """Starts the threads of all queue runners of the graph; gives the threads. ValueError without a session."""
     if sess is None:
         sess = get_default_session()
         if not sess:
-            raise ValueError("Cannot start queue runners: No default session is registered. Use `with sess.as_default()` or pass an explicit session to tf.start_queue_runners(sess=sess)")
+            raise ValueError(
+                "Cannot start queue runners: No default session is registered. Use `with sess.as_default()` or pass an explicit "
+                "session to tf.start_queue_runners(sess=sess)"
+            )
     if not hasattr(sess, "graph") or not hasattr(sess, "run"):
         if sess.__class__.__name__ in ("MonitoredSession", "SingularMonitoredSession"):
             return []
         raise TypeError(f"sess must be a `tf.Session` object. Given class: {sess.__class__}")
     runners = get_collection(collection)
     if not runners:
-        logging.warning("`tf.train.start_queue_runners()` was called when no queue runners were defined. You can safely remove the call to this deprecated function.")
+        logging.warning(
+            "`tf.train.start_queue_runners()` was called when no queue runners were defined. You can safely remove the call to this deprecated function."
+        )
     with sess.graph.as_default():
         threads = []
         for qr in get_collection(collection):
@@ -217,7 +238,9 @@ def start_queue_runners(
 
 
 _to_proto: Callable[..., Any] = QueueRunner.to_proto
-meta_graph.register_proto_function(GraphKeys.QUEUE_RUNNERS, proto_type=QueueRunnerDef, to_proto=_to_proto, from_proto=QueueRunner.from_proto)
+meta_graph.register_proto_function(
+    GraphKeys.QUEUE_RUNNERS, proto_type=QueueRunnerDef, to_proto=_to_proto, from_proto=QueueRunner.from_proto
+)
 
 __tf_exports__ = {
     "train.QueueRunner": "QueueRunner",

@@ -19,8 +19,12 @@ def _type_list(values: Any) -> list[dtypes.DType]:
     return [dtypes.as_dtype(values).base_dtype]
 
 
-def _shape_list(shapes: Any, types: Sequence[Any], unknown_dim: bool = False, unknown_rank: bool = False) -> list[TensorShape] | None:
-    if unknown_dim and (not isinstance(shapes, (list, tuple)) or not shapes or any(s is None or isinstance(s, int) for s in shapes)):
+def _shape_list(
+    shapes: Any, types: Sequence[Any], unknown_dim: bool = False, unknown_rank: bool = False
+) -> list[TensorShape] | None:
+    if unknown_dim and (
+        not isinstance(shapes, (list, tuple)) or not shapes or any(s is None or isinstance(s, int) for s in shapes)
+    ):
         raise ValueError("When providing partial shapes, a list of shapes must be provided.")
     if shapes is None:
         return None
@@ -46,7 +50,9 @@ def _name_list(names: Any, types: Sequence[Any]) -> list[str] | None:
     if not isinstance(names, (list, tuple)):
         names = [names]
     if len(names) != len(types):
-        raise ValueError(f"List of names must have the same length as the list of dtypes, received len(names)={len(names)},len(dtypes)={len(types)}")
+        raise ValueError(
+            f"List of names must have the same length as the list of dtypes, received len(names)={len(names)},len(dtypes)={len(types)}"
+        )
     return list(names)
 
 
@@ -60,13 +66,17 @@ class QueueBase:
         self._dtypes = dtypes
         if shapes is not None:
             if len(shapes) != len(dtypes):
-                raise ValueError(f"Queue shapes must have the same length as dtypes, received len(shapes)={len(shapes)}, len(dtypes)={len(dtypes)}")
+                raise ValueError(
+                    f"Queue shapes must have the same length as dtypes, received len(shapes)={len(shapes)}, len(dtypes)={len(dtypes)}"
+                )
             self._shapes = [TensorShape(s) for s in shapes]
         else:
             self._shapes = [TensorShape(None) for _ in dtypes]
         if names is not None:
             if len(names) != len(dtypes):
-                raise ValueError(f"List of names must have the same length as the list of dtypes, received len(names)={len(names)},len(dtypes)={len(dtypes)}")
+                raise ValueError(
+                    f"List of names must have the same length as the list of dtypes, received len(names)={len(names)},len(dtypes)={len(dtypes)}"
+                )
             self._names: list[str] | None = names
         else:
             self._names = None
@@ -160,14 +170,18 @@ class QueueBase:
 
     def dequeue(self, name: str | None = None) -> Any:
         """One element: a tensor, a list of tensors, or a dictionary for a queue with names."""
-        out = self._op("QueueDequeue")(self._queue_ref, component_types=self._dtypes, name=name or f"{self._name}_Dequeue")
+        out = self._op("QueueDequeue")(
+            self._queue_ref, component_types=self._dtypes, name=name or f"{self._name}_Dequeue"
+        )
         for t, s in zip(out, self._shapes, strict=True):
             t.set_shape(s)
         return self._dequeue_return_value(out)
 
     def dequeue_many(self, n: Any, name: str | None = None) -> Any:
         """`n` elements, stacked along a new dimension 0."""
-        out = self._op("QueueDequeueMany")(self._queue_ref, n=n, component_types=self._dtypes, name=name or f"{self._name}_DequeueMany")
+        out = self._op("QueueDequeueMany")(
+            self._queue_ref, n=n, component_types=self._dtypes, name=name or f"{self._name}_DequeueMany"
+        )
         known = constant_value(out[0].op.inputs[1])
         batch = TensorShape([None if known is None else int(known)])
         for t, s in zip(out, self._shapes, strict=True):
@@ -176,14 +190,18 @@ class QueueBase:
 
     def dequeue_up_to(self, n: Any, name: str | None = None) -> Any:
         """`n` elements, or what is left (at least one) when the queue is closed."""
-        out = self._op("QueueDequeueUpTo")(self._queue_ref, n=n, component_types=self._dtypes, name=name or f"{self._name}_DequeueUpTo")
+        out = self._op("QueueDequeueUpTo")(
+            self._queue_ref, n=n, component_types=self._dtypes, name=name or f"{self._name}_DequeueUpTo"
+        )
         for t, s in zip(out, self._shapes, strict=True):
             t.set_shape(TensorShape([None]).concatenate(s))
         return self._dequeue_return_value(out)
 
     def close(self, cancel_pending_enqueues: bool = False, name: str | None = None) -> Operation:
         """No further elements; dequeues that cannot be served fail from now on."""
-        return self._op("QueueClose")(self._queue_ref, cancel_pending_enqueues=cancel_pending_enqueues, name=name or f"{self._name}_Close")  # type: ignore[no-any-return]
+        return self._op("QueueClose")(
+            self._queue_ref, cancel_pending_enqueues=cancel_pending_enqueues, name=name or f"{self._name}_Close"
+        )  # type: ignore[no-any-return]
 
     def is_closed(self, name: str | None = None) -> Tensor:
         return self._op("QueueIsClosed")(self._queue_ref, name=name or f"{self._name}_Is_Closed")  # type: ignore[no-any-return]
@@ -216,7 +234,13 @@ class FIFOQueue(QueueBase):
         shapes = _shape_list(shapes, dtypes)
         names = _name_list(names, dtypes)
         with init_scope(), device("/device:CPU:*"):
-            ref = raw.FIFOQueueV2(component_types=dtypes, shapes=_attr_shapes(shapes), capacity=capacity, shared_name=shared_name, name=name)
+            ref = raw.FIFOQueueV2(
+                component_types=dtypes,
+                shapes=_attr_shapes(shapes),
+                capacity=capacity,
+                shared_name=shared_name,
+                name=name,
+            )
         super().__init__(dtypes, shapes, names, ref)
 
 
@@ -263,7 +287,9 @@ class PaddingFIFOQueue(QueueBase):
             raise ValueError(
                 f"Shapes must be provided for all components, but received {len(dtypes)} dtypes and {len(shapes or [])} shapes."
             )
-        ref = raw.PaddingFIFOQueueV2(component_types=dtypes, shapes=shapes, capacity=capacity, shared_name=shared_name, name=name)
+        ref = raw.PaddingFIFOQueueV2(
+            component_types=dtypes, shapes=shapes, capacity=capacity, shared_name=shared_name, name=name
+        )
         super().__init__(dtypes, shapes, names, ref)
 
 
@@ -275,7 +301,9 @@ class PriorityQueue(QueueBase):
     ) -> None:  # fmt: skip
         types = _type_list(types)
         shapes = _shape_list(shapes, types)
-        ref = raw.PriorityQueueV2(component_types=types, shapes=_attr_shapes(shapes), capacity=capacity, shared_name=shared_name, name=name)
+        ref = raw.PriorityQueueV2(
+            component_types=types, shapes=_attr_shapes(shapes), capacity=capacity, shared_name=shared_name, name=name
+        )
         priority = [dtypes.int64]
         known = [TensorShape([]), *shapes] if shapes else shapes
         super().__init__(priority + types, known, _name_list(names, types), ref)

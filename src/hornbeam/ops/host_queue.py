@@ -68,9 +68,13 @@ class Lines:
             while not waiter.done:
                 left = _POLL if deadline is None else min(_POLL, deadline - time.monotonic())
                 if closing.is_set():
-                    self.cancel(line, waiter, errors.CancelledError(None, None, f"{waiter.what} operation was cancelled"))
+                    self.cancel(
+                        line, waiter, errors.CancelledError(None, None, f"{waiter.what} operation was cancelled")
+                    )
                 elif left <= 0:
-                    self.cancel(line, waiter, errors.DeadlineExceededError(None, None, "Timed out waiting for notification"))
+                    self.cancel(
+                        line, waiter, errors.DeadlineExceededError(None, None, "Timed out waiting for notification")
+                    )
                 else:
                     waiter.wake.acquire(timeout=left)
         except BaseException:  # Ctrl-C: leave the line before passing it on
@@ -190,7 +194,9 @@ class HostQueue(Lines):
     def enqueue_many(self, values: Sequence[Any], ctx: Any) -> None:
         """Adds the slices of the tensors along dimension 0, as many at a time as there is room for."""
         if any(np.ndim(v) == 0 for v in values):
-            raise errors.InvalidArgumentError(None, None, "All components of an enqueue_many must have at least one dimension.")
+            raise errors.InvalidArgumentError(
+                None, None, "All components of an enqueue_many must have at least one dimension."
+            )
         n = len(values[0])
         self._check(values, n)
         columns = [list(own(v)) for v in values]
@@ -226,10 +232,14 @@ class HostQueue(Lines):
     def dequeue_many(self, n: int, ctx: Any, up_to: bool = False) -> list[Any]:
         """`n` elements, stacked by component; with `up_to` fewer when the queue is closed and has fewer, but never none."""
         if n < 0:
-            raise errors.InvalidArgumentError(None, None, f"DequeueMany must request a positive number of elements, got {n}")
+            raise errors.InvalidArgumentError(
+                None, None, f"DequeueMany must request a positive number of elements, got {n}"
+            )
         if self.shapes is None or any(s is None for s in self.shapes):
             raise errors.InvalidArgumentError(
-                None, None, f"{self.kind}'s DequeueMany and DequeueUpTo require the components to have specified shapes."
+                None,
+                None,
+                f"{self.kind}'s DequeueMany and DequeueUpTo require the components to have specified shapes.",
             )
         if n == 0:
             return self._batch([])
@@ -298,12 +308,16 @@ class HostQueue(Lines):
         for i, (v, t) in enumerate(zip(values, self.types, strict=True)):
             if v.dtype != t.np:
                 raise errors.InvalidArgumentError(
-                    None, None, f"Type mismatch in tuple component {i}. Expected {t.name}, got {dtypes.as_dtype(v.dtype).name}"
+                    None,
+                    None,
+                    f"Type mismatch in tuple component {i}. Expected {t.name}, got {dtypes.as_dtype(v.dtype).name}",
                 )
             if self.shapes is None:
                 if many is not None and len(v) != many:
                     raise errors.InvalidArgumentError(
-                        None, None, f"All input tensors must have the same size in the 0th dimension. Component {i} has {len(v)}, and should have {many}"
+                        None,
+                        None,
+                        f"All input tensors must have the same size in the 0th dimension. Component {i} has {len(v)}, and should have {many}",
                     )
                 continue
             want = self.shapes[i]
@@ -311,7 +325,9 @@ class HostQueue(Lines):
                 want = (many, *want)
             if want is not None and not (len(want) == v.ndim and compatible(want, v.shape)):
                 raise errors.InvalidArgumentError(
-                    None, None, f"Shape mismatch in tuple component {i}. Expected {_brackets(want)}, got {_brackets(v.shape)}"
+                    None,
+                    None,
+                    f"Shape mismatch in tuple component {i}. Expected {_brackets(want)}, got {_brackets(v.shape)}",
                 )
 
     def compatible_with(self, kind: str, capacity: int, types: Sequence[DType], shapes: Sequence[Shape] | None) -> None:
@@ -321,7 +337,9 @@ class HostQueue(Lines):
             raise errors.InvalidArgumentError(None, None, f"Expected {kind}, found {self.kind}")
         if asked != self.capacity:
             raise errors.InvalidArgumentError(
-                None, None, f"Shared queue '{self.name}' has capacity {self.capacity} but requested capacity was {capacity}"
+                None,
+                None,
+                f"Shared queue '{self.name}' has capacity {self.capacity} but requested capacity was {capacity}",
             )
         if list(types) != self.types:
             raise errors.InvalidArgumentError(
@@ -387,8 +405,14 @@ class PaddingQueue(HostQueue):
         for i, (t, s) in enumerate(zip(self.types, self.shapes, strict=True)):
             values = [e[i] for e in elements]
             if s and None in s:
-                extent = tuple(max((np.shape(v)[k] for v in values), default=0) if d is None else d for k, d in enumerate(s))
-                padded = np.full((len(values), *extent), b"", object) if t is dtypes.string else np.zeros((len(values), *extent), t.np)
+                extent = tuple(
+                    max((np.shape(v)[k] for v in values), default=0) if d is None else d for k, d in enumerate(s)
+                )
+                padded = (
+                    np.full((len(values), *extent), b"", object)
+                    if t is dtypes.string
+                    else np.zeros((len(values), *extent), t.np)
+                )
                 for row, v in zip(padded, values, strict=True):
                     row[tuple(slice(0, d) for d in v.shape)] = v
                 out.append(padded)

@@ -30,7 +30,14 @@ class HostTable:
 
     static = False
 
-    def __init__(self, name: str, key_dtype: DType, value_dtype: DType, value_shape: Sequence[int] = (), key_shape: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        key_dtype: DType,
+        value_dtype: DType,
+        value_shape: Sequence[int] = (),
+        key_shape: Sequence[int] = (),
+    ) -> None:
         self.name = name
         self.key_dtype = key_dtype
         self.value_dtype = value_dtype
@@ -76,13 +83,17 @@ class HostTable:
         lead = self._lead(keys)
         found = self._keys(keys)
         if default.dtype != self.value_dtype.np:
-            raise bad(f"Default value must be type {_cpp(self.value_dtype)} but got {_cpp(dtypes.as_dtype(default.dtype))}")
+            raise bad(
+                f"Default value must be type {_cpp(self.value_dtype)} but got {_cpp(dtypes.as_dtype(default.dtype))}"
+            )
         get = self.held.get
         if default.shape == self.value_shape:
             fallback = default if self.value_shape else default.item()
             return self._array([get(k, fallback) for k in found], lead)
         if default.shape != (*lead, *self.value_shape) or self.static:
-            raise bad(f"Expected shape {list(self.value_shape)} or {[*lead, *self.value_shape]} for default value, got {list(default.shape)}")
+            raise bad(
+                f"Expected shape {list(self.value_shape)} or {[*lead, *self.value_shape]} for default value, got {list(default.shape)}"
+            )
         return self._array([get(k, d) for k, d in zip(found, self._values(default), strict=True)], lead)
 
     def insert(self, keys: Any, values: Any) -> None:
@@ -160,7 +171,9 @@ class StaticTable(HostTable):
                 known = held.setdefault(k, v)
                 if known != v:
                     raise errors.FailedPreconditionError(
-                        None, None, f"HashTable has different value for same key. Key {_text(k)} has {_text(known)} and trying to add value {_text(v)}"
+                        None,
+                        None,
+                        f"HashTable has different value for same key. Key {_text(k)} has {_text(known)} and trying to add value {_text(v)}",
                     )
             self.held = held
             self.ready = True
@@ -289,7 +302,12 @@ for _name, _kernel, _attrs in (
     no_gradient(_name, _name + "V2")
 _dense_table = names_node(_dense_table)
 _dense_table_v2 = names_node(_dense_table_v2)
-op(f"MutableDenseHashTable(empty_key: key_dtype) -> (table_handle: Ref(string)); {_DENSE}", shape=lambda c: [()], host=True, stateful=True)(_dense_table)
+op(
+    f"MutableDenseHashTable(empty_key: key_dtype) -> (table_handle: Ref(string)); {_DENSE}",
+    shape=lambda c: [()],
+    host=True,
+    stateful=True,
+)(_dense_table)
 op(
     f"MutableDenseHashTableV2(empty_key: key_dtype, deleted_key: key_dtype) -> (table_handle: resource); {_DENSE}",
     shape=shapes.scalar, host=True, stateful=True,
@@ -370,7 +388,9 @@ def _initialize_from_file(table_handle, filename, key_index, value_index, vocab_
 WHOLE_LINE, LINE_NUMBER = -2, -1
 
 
-def _lines(name: bytes, table: HostTable, key_index: int, value_index: int, vocab_size: int, delimiter: bytes, offset: int) -> Any:
+def _lines(
+    name: bytes, table: HostTable, key_index: int, value_index: int, vocab_size: int, delimiter: bytes, offset: int
+) -> Any:
     """(key, value) of the lines of a vocabulary file: the whole line, its number, or a column."""
     from hornbeam.ops.readers import _open, path_of
 
@@ -379,7 +399,9 @@ def _lines(name: bytes, table: HostTable, key_index: int, value_index: int, voca
         if index == LINE_NUMBER and dtype is not dtypes.int64:
             raise bad(f"{label.capitalize()} index for line number requires {label} dtype of int64, got {_cpp(dtype)}")
         if index == WHOLE_LINE and dtype is not dtypes.string and not dtype.is_integer:
-            raise bad(f"{label.capitalize()} index for whole line requires {label} dtype of string or integer, got {_cpp(dtype)}")
+            raise bad(
+                f"{label.capitalize()} index for whole line requires {label} dtype of string or integer, got {_cpp(dtype)}"
+            )
     wanted = max(key_index, value_index) + 1
 
     def take(line: bytes, columns: list[bytes], number: int, index: int, dtype: DType) -> Any:
@@ -403,8 +425,13 @@ def _lines(name: bytes, table: HostTable, key_index: int, value_index: int, voca
                 raise bad(f"Invalid content in {path}: empty line found at position {file.tell()}.")
             columns = line.split(delimiter) if wanted > 0 else []
             if len(columns) < wanted:
-                raise bad(f"Invalid number of columns in {path} line {number} ({_text(line)}) : expected at least {wanted} got {len(columns)}")
-            yield take(line, columns, number, key_index, table.key_dtype), take(line, columns, number, value_index, table.value_dtype)
+                raise bad(
+                    f"Invalid number of columns in {path} line {number} ({_text(line)}) : expected at least {wanted} got {len(columns)}"
+                )
+            yield (
+                take(line, columns, number, key_index, table.key_dtype),
+                take(line, columns, number, value_index, table.value_dtype),
+            )
             number += 1
     if vocab_size >= 0 and number != vocab_size:
         raise bad(f"Invalid vocab_size in {path}: expected {vocab_size} but got {number}")
@@ -424,6 +451,8 @@ _OPS: tuple[tuple[str, str, str, Any, Callable[..., Any]], ...] = (
 for _name, _inputs, _outputs, _shape, _kernel in _OPS:
     _kernel = names_node(_kernel)
     if _name != "LookupTableRemove":  # came with the resource handles
-        op(f"{_name}(table_handle: Ref(string){_inputs}) -> {_outputs}", shape=_shape, host=True, stateful=True)(_kernel)
+        op(f"{_name}(table_handle: Ref(string){_inputs}) -> {_outputs}", shape=_shape, host=True, stateful=True)(
+            _kernel
+        )
     op(f"{_name}V2(table_handle: resource{_inputs}) -> {_outputs}", shape=_shape, host=True, stateful=True)(_kernel)
     no_gradient(_name, _name + "V2")

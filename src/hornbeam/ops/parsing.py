@@ -92,7 +92,9 @@ class _Words:
 
     def size(self, i: int, key: str, dtype: DType, got: int, shape: Sequence[int | None]) -> errors.OpError:
         lead = "Can't parse serialized Example.  " if self.single else ""
-        return bad(f"{self.key(i, key)}{lead}Number of {_CPP[dtype]} values != expected.  Values size: {got} but output shape: {_brackets(shape)}")
+        return bad(
+            f"{self.key(i, key)}{lead}Number of {_CPP[dtype]} values != expected.  Values size: {got} but output shape: {_brackets(shape)}"
+        )
 
     def stride(self, i: int, key: str, dtype: DType, got: int, shape: Sequence[int | None]) -> errors.OpError:
         return bad(
@@ -116,7 +118,9 @@ def features_of(serialized: Sequence[bytes]) -> list[Any]:
         try:
             out.append(Example.FromString(data).features.feature)
         except DecodeError:
-            raise bad(f"Could not parse example input, value: '{data[:200].decode(errors='backslashreplace')}'") from None
+            raise bad(
+                f"Could not parse example input, value: '{data[:200].decode(errors='backslashreplace')}'"
+            ) from None
     return out
 
 
@@ -169,7 +173,8 @@ def _variable_dense(maps: list[Any], key: str, dtype: DType, shape: Shape, defau
     for i, values in enumerate(rows):
         if len(values):
             out[i, : len(values)] = values
-    return out.reshape((len(maps), longest // stride, *shape[1:]))  # type: ignore[index]
+    target: Any = (len(maps), longest // stride, *shape[1:])  # type: ignore[index]
+    return out.reshape(target)
 
 
 def listed(maps: list[Any], key: str, dtype: DType, words: _Words) -> list[Any]:
@@ -237,7 +242,9 @@ def flat(groups: Sequence[Sequence[Any]]) -> list[Any]:
     return [v for group in groups for v in group]
 
 
-def _example_shapes(c: InferenceContext, n_sparse: int, dense: Sequence[Shape], n_ragged: int = 0, single: bool = False) -> list[Shape]:
+def _example_shapes(
+    c: InferenceContext, n_sparse: int, dense: Sequence[Shape], n_ragged: int = 0, single: bool = False
+) -> list[Shape]:
     s = (None,) if c.shape(0) is None else c.shape(0)
     batch: tuple[int | None, ...] = () if single else tuple(s)  # type: ignore[arg-type]
     rank = len(batch) + 1

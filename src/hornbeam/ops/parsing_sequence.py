@@ -57,7 +57,9 @@ class _Batch:
         try:
             return None if feature is None else values_of(feature, dtype)
         except WrongType:
-            raise bad(f"Name: {self.name(i)}, Context feature: {key}.  Data types don't match. Expected type: {_CPP[dtype]}") from None
+            raise bad(
+                f"Name: {self.name(i)}, Context feature: {key}.  Data types don't match. Expected type: {_CPP[dtype]}"
+            ) from None
 
     def context_rows(self, key: str, dtype: DType) -> list[Any]:
         rows = [self.context_values(i, key, dtype) for i in range(len(self.contexts))]
@@ -76,7 +78,8 @@ class _Batch:
             elif len(values) != size:
                 raise bad(_size(self.name(i), key, i, len(values), shape))
             out[i] = values
-        out = out.reshape((len(self.contexts), *shape))
+        target: Any = (len(self.contexts), *shape)
+        out = out.reshape(target)
         return out[0] if self.single else out
 
     # feature lists ---------------------------------------------------------------------------------------------------------------
@@ -90,7 +93,9 @@ class _Batch:
             try:
                 values = values_of(feature, dtype)
             except WrongType:
-                raise bad(f"Name: {self.name(i)}, Feature list: {key}, Index: {k}.  Data types don't match. Expected type: {_CPP[dtype]}") from None
+                raise bad(
+                    f"Name: {self.name(i)}, Feature list: {key}, Index: {k}.  Data types don't match. Expected type: {_CPP[dtype]}"
+                ) from None
             out.append(() if values is None else values)
         return out
 
@@ -111,7 +116,11 @@ class _Batch:
                     raise bad(_size(self.name(i), key, k, len(values), shape))
             rows.append(steps or [])
         lengths = np.array([len(r) for r in rows], np.int64)
-        out = np.full((len(rows), lengths.max(initial=0), size), b"" if dtype is dtypes.string else 0, object if dtype is dtypes.string else dtype.np)
+        out = np.full(
+            (len(rows), lengths.max(initial=0), size),
+            b"" if dtype is dtypes.string else 0,
+            object if dtype is dtypes.string else dtype.np,
+        )
         for i, steps in enumerate(rows):
             for k, values in enumerate(steps):
                 out[i, k] = values
@@ -128,7 +137,11 @@ class _Batch:
             return indices, values, np.array([steps[0], shape[1]], np.int64)
         example = np.repeat(np.arange(len(batches)), steps)
         step = np.arange(len(flat)) - np.repeat(np.cumsum(steps) - steps, steps)
-        full = np.stack([example[indices[:, 0]], step[indices[:, 0]], indices[:, 1]], 1) if len(flat) else np.zeros((0, 3), np.int64)
+        full = (
+            np.stack([example[indices[:, 0]], step[indices[:, 0]], indices[:, 1]], 1)
+            if len(flat)
+            else np.zeros((0, 3), np.int64)
+        )
         return full, values, np.array([len(batches), steps.max(initial=0), shape[1]], np.int64)
 
 
@@ -151,7 +164,9 @@ def parse(serialized: Any, names: Any, w: Wanted) -> dict[str, list[Any]]:
     for key, dtype, split in w.context_ragged:
         rows = batch.context_rows(key, dtype)
         out["context_ragged_values"].append(flat_array(rows, dtype))
-        out["context_ragged_row_splits"].append(np.zeros(0, split.np) if batch.single else splits_of([len(r) for r in rows], split))
+        out["context_ragged_row_splits"].append(
+            np.zeros(0, split.np) if batch.single else splits_of([len(r) for r in rows], split)
+        )
     for key, dtype in w.list_sparse:
         for name, value in zip(("indices", "values", "shapes"), batch.list_sparse(key, dtype), strict=True):
             out[f"feature_list_sparse_{name}"].append(value)
@@ -184,7 +199,10 @@ def _shapes(c: InferenceContext, outputs: Sequence[str], single: bool) -> list[S
     batch: tuple[int | None, ...] = () if single else (None,) if s is None else tuple(s)
     rank = len(batch)
     out: list[Shape] = []
-    counts = {"context_sparse": len(c.attr("context_sparse_types")), "feature_list_sparse": len(c.attr("feature_list_sparse_types"))}
+    counts = {
+        "context_sparse": len(c.attr("context_sparse_types")),
+        "feature_list_sparse": len(c.attr("feature_list_sparse_types")),
+    }
     for name in outputs:
         family, _, part = name.rpartition("_")
         if family in counts:
@@ -240,7 +258,11 @@ def ParseSequenceExample(serialized, debug_name, context_dense_defaults, ctx):
     a = ctx.op._attrs
     keys = {f: texts(a[f"{f}_keys"]) for f in _FAMILIES}
     empty = set(texts(a["feature_list_dense_missing_assumed_empty"]))
-    found = parse(serialized, debug_name, _wanted(a, keys, context_dense_defaults, [k in empty for k in keys["feature_list_dense"]]))
+    found = parse(
+        serialized,
+        debug_name,
+        _wanted(a, keys, context_dense_defaults, [k in empty for k in keys["feature_list_dense"]]),
+    )
     return [v for n in _BATCH_OUTPUTS for v in found[n]]
 
 

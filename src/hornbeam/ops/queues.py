@@ -20,7 +20,9 @@ from hornbeam.ops.host_queue import HostQueue, PaddingQueue, PriorityHostQueue, 
 _counter = itertools.count()
 
 
-def resource_ref(kind: str, prefix: str, ctx: Any, make: Callable[[str], Any], check: Callable[[Any], None] | None = None) -> ResourceRef:
+def resource_ref(
+    kind: str, prefix: str, ctx: Any, make: Callable[[str], Any], check: Callable[[Any], None] | None = None
+) -> ResourceRef:
     """The handle of this node's host resource, made when the session has none of that name. `make` gets the name errors show."""
     attrs = ctx.op._attrs
     shared = attrs["shared_name"]
@@ -30,7 +32,12 @@ def resource_ref(kind: str, prefix: str, ctx: Any, make: Callable[[str], Any], c
     resources = ctx.state.resources
     found = resources.get(key)
     if found is None:
-        found = ctx.resource(key, lambda: make(shared.decode() if isinstance(shared, bytes) and shared else shared or f"_{next(_counter)}_{ctx.node}"))
+        found = ctx.resource(
+            key,
+            lambda: make(
+                shared.decode() if isinstance(shared, bytes) and shared else shared or f"_{next(_counter)}_{ctx.node}"
+            ),
+        )
     if check is not None and shared:
         try:
             check(found)
@@ -96,7 +103,12 @@ def _padding(ctx):
 
 def _priority(ctx):
     a = ctx.op._attrs
-    return _make(PriorityHostQueue, ctx, [dtypes.int64, *a["component_types"]], [(), *a["shapes"]] if a["shapes"] or not a["component_types"] else None)
+    return _make(
+        PriorityHostQueue,
+        ctx,
+        [dtypes.int64, *a["component_types"]],
+        [(), *a["shapes"]] if a["shapes"] or not a["component_types"] else None,
+    )
 
 
 def _shuffle(ctx):
@@ -132,7 +144,10 @@ def FakeQueue(resource):
 def _made_by(handle: Any) -> Operation | None:
     """The node that made a queue, seen from a handle; None when it cannot be told while building."""
     made = handle._op
-    while made.type in ("Identity", "RefIdentity", "FakeQueue", "Enter", "RefEnter", "Switch", "RefSwitch") and made._inputs:
+    while (
+        made.type in ("Identity", "RefIdentity", "FakeQueue", "Enter", "RefEnter", "Switch", "RefSwitch")
+        and made._inputs
+    ):
         made = made._inputs[0]._op
     return made if made.type.removesuffix("V2") in QUEUES else None
 
@@ -170,7 +185,12 @@ def _enqueue_many(handle, components, ctx):
 
 
 def _dequeue(handle, ctx):
-    return tuple([v if isinstance(v, np.ndarray) else v.item() if isinstance(v, np.bytes_) else v for v in queue_of(handle, ctx).dequeue(ctx)])
+    return tuple(
+        [
+            v if isinstance(v, np.ndarray) else v.item() if isinstance(v, np.bytes_) else v
+            for v in queue_of(handle, ctx).dequeue(ctx)
+        ]
+    )
 
 
 def _dequeue_many(handle, n, ctx):

@@ -93,7 +93,10 @@ class HostReader:
 
         with self._lock:
             proto = ReaderBaseState(
-                work_started=self.started, work_finished=self.finished, num_records_produced=self.produced, current_work=self.work
+                work_started=self.started,
+                work_finished=self.finished,
+                num_records_produced=self.produced,
+                current_work=self.work,
             )
         return proto.SerializeToString()  # type: ignore[no-any-return]
 
@@ -110,7 +113,9 @@ class HostReader:
             raise errors.InvalidArgumentError(None, None, f"Could not parse state for {self.name}: {state!r}") from None
         counts = (proto.work_started, proto.work_finished, proto.num_records_produced)
         if min(counts) < 0 or proto.work_started < proto.work_finished:
-            raise errors.InvalidArgumentError(None, None, f"Unexpected negative value or order when restoring reader {self.name}: {counts}")
+            raise errors.InvalidArgumentError(
+                None, None, f"Unexpected negative value or order when restoring reader {self.name}: {counts}"
+            )
         with self._lock:
             self._clear()
             self.started, self.finished, self.produced = counts
@@ -170,7 +175,11 @@ def _fixed_length(record: int, header: int, footer: int, hop: int, encoding: byt
         limit = file.seek(0, os.SEEK_END) - footer
         if header > limit:
             file.close()
-            raise errors.InvalidArgumentError(None, None, f"{path_of(name)}: {limit + footer} bytes, fewer than header ({header}) and footer ({footer})")
+            raise errors.InvalidArgumentError(
+                None,
+                None,
+                f"{path_of(name)}: {limit + footer} bytes, fewer than header ({header}) and footer ({footer})",
+            )
         return parts(name, file, limit)
 
     def parts(name: bytes, file: BinaryIO, limit: int) -> Iterator[tuple[bytes, bytes]]:
@@ -204,7 +213,9 @@ def reader(ctx: Any, records: Records, serializable: bool = False, single: bool 
 def declare_reader(name: str, attrs: str, kernel: Callable[..., Any], v2_attrs: str = "") -> None:
     """Both generations of a reader's handle."""
     op(f"{name}() -> (reader_handle: Ref(string)); {attrs}", shape=lambda c: [(2,)], host=True, stateful=True)(kernel)
-    op(f"{name}V2() -> (reader_handle: resource); {attrs}{v2_attrs}", shape=shapes.scalar, host=True, stateful=True)(kernel)
+    op(f"{name}V2() -> (reader_handle: resource); {attrs}{v2_attrs}", shape=shapes.scalar, host=True, stateful=True)(
+        kernel
+    )
     no_gradient(name, name + "V2")
 
 
@@ -226,13 +237,19 @@ def _text_line_reader(ctx):
 def _fixed_length_reader(ctx):
     a = ctx.op._attrs
     sizes = [a["record_bytes"], a["header_bytes"], a["footer_bytes"], a["hop_bytes"]]
-    for value, label, least in zip(sizes, ("record_bytes", "header_bytes", "footer_bytes", "hop_bytes"), (1, 0, 0, 0), strict=True):
+    for value, label, least in zip(
+        sizes, ("record_bytes", "header_bytes", "footer_bytes", "hop_bytes"), (1, 0, 0, 0), strict=True
+    ):
         if value < least:
-            raise ctx.fail(f"{label} must be {'>= 0' if not least else 'positive'}, but got {value}" if least else f"{label} must be >= 0 not {value}")
+            raise ctx.fail(
+                f"{label} must be {'>= 0' if not least else 'positive'}, but got {value}"
+                if least
+                else f"{label} must be >= 0 not {value}"
+            )
     encoding = a.get("encoding", b"")
     if encoding not in (b"", b"ZLIB", b"GZIP"):
         raise ctx.fail(f"unsupported encoding value specified: {encoding.decode()}")
-    return reader(ctx, _fixed_length(*sizes, encoding))
+    return reader(ctx, _fixed_length(sizes[0], sizes[1], sizes[2], sizes[3], encoding))
 
 
 declare_reader("IdentityReader", SHARING, _identity_reader)
@@ -251,7 +268,9 @@ def _reader_of(handle: Any, ctx: Any) -> HostReader:
 def _file_names(handle: Any, ctx: Any) -> HostQueue:
     queue = queue_of(handle, ctx)
     if [t.name for t in queue.types] != ["string"]:
-        raise ctx.fail(f"Expected a queue of one string component for a reader's file names, got one of ({', '.join(t.name for t in queue.types)})")
+        raise ctx.fail(
+            f"Expected a queue of one string component for a reader's file names, got one of ({', '.join(t.name for t in queue.types)})"
+        )
     return queue
 
 

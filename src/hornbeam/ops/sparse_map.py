@@ -85,10 +85,17 @@ def TakeManySparseFromTensorsMap(sparse_handles, dtype, ctx):
     rank = len(parts[0][2])
     for i, (_, values, shape) in enumerate(parts):
         if len(shape) != rank:
-            raise ctx.fail(f"Inconsistent rank across SparseTensors: rank prior to SparseTensor[{i}] was: {rank} but rank of SparseTensor[{i}] is: {len(shape)}")
+            raise ctx.fail(
+                f"Inconsistent rank across SparseTensors: rank prior to SparseTensor[{i}] was: {rank} but rank of SparseTensor[{i}] is: {len(shape)}"
+            )
         if values.dtype != (object if dtype is dtypes.string else dtype.np):
-            raise ctx.fail(f"Requested SparseTensor of type {dtype.name} but SparseTensor[{i}] has type {dtypes.as_dtype(values.dtype).name}")
-    indices = [np.concatenate([np.full((len(ix), 1), i, np.int64), ix.reshape(-1, rank)], 1) for i, (ix, _, _) in enumerate(parts)]
+            raise ctx.fail(
+                f"Requested SparseTensor of type {dtype.name} but SparseTensor[{i}] has type {dtypes.as_dtype(values.dtype).name}"
+            )
+    indices = [
+        np.concatenate([np.full((len(ix), 1), i, np.int64), ix.reshape(-1, rank)], 1)
+        for i, (ix, _, _) in enumerate(parts)
+    ]
     extent = np.max([shape for _, _, shape in parts], axis=0)
     values = np.concatenate([v for _, v, _ in parts])
     return np.concatenate(indices), values, np.concatenate([[len(parts)], extent]).astype(np.int64)
