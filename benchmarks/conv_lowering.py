@@ -30,7 +30,14 @@ SHAPES = {
     "one image at 224": [(1, 224, 3, 64, 7, 2), (1, 56, 64, 64, 3, 1), (1, 28, 128, 128, 3, 1), (1, 14, 256, 256, 3, 1), (1, 7, 512, 512, 3, 1)],
     "other": [(8, 128, 3, 32, 3, 2), (8, 128, 64, 128, 3, 2), (32, 14, 64, 128, 5, 2), (32, 28, 64, 1, 5, 1)],
 }  # fmt: skip
-DEPTHWISE = [(8, 64, 32, 3, 1), (8, 64, 64, 3, 2), (8, 32, 128, 3, 1), (8, 8, 512, 3, 1), (1, 112, 96, 3, 2), (1, 14, 576, 3, 1)]
+DEPTHWISE = [
+    (8, 64, 32, 3, 1),
+    (8, 64, 64, 3, 2),
+    (8, 32, 128, 3, 1),
+    (8, 8, 512, 3, 1),
+    (1, 112, 96, 3, 2),
+    (1, 14, 576, 3, 1),
+]
 POOLS = [(128, 28, 32, 2, 2), (128, 14, 64, 2, 2), (8, 32, 64, 3, 2), (32, 32, 64, 3, 2), (8, 16, 192, 3, 1)]
 
 TENSORFLOW = """
@@ -67,7 +74,9 @@ print(json.dumps([[times(lambda: f(*s)) for s in group] for f, group in ((conv, 
 """
 
 
-def tensorflow_times(shapes: list[Any], depthwise: list[Any], pools: list[Any], repeat: int) -> list[list[list[float]]] | None:
+def tensorflow_times(
+    shapes: list[Any], depthwise: list[Any], pools: list[Any], repeat: int
+) -> list[list[list[float]]] | None:
     python = os.environ.get("HORNBEAM_ORACLE")
     if not python:
         return None
@@ -108,7 +117,9 @@ def convolutions(shapes: list[Any], theirs: Any, repeat: int) -> None:
         x, filters = rng.standard_normal((n, h, h, c)).astype("f"), rng.standard_normal((k, k, c, f)).astype("f")
         dy = rng.standard_normal((n, *w.output, f)).astype("f")
         print(f"{n:4}x{h:<3} {c:4}->{f:<4} {k}x{k}/{s}")
-        for j, (direction, args) in enumerate((("forward", (x, filters)), ("input", (filters, dy)), ("filter", (x, dy)))):
+        for j, (direction, args) in enumerate(
+            (("forward", (x, filters)), ("input", (filters, dy)), ("filter", (x, dy)))
+        ):
             picked = lowering.choose(direction, n, c, f, w, 1, np.float32)
             parts = []
             for name, function in lowering.LOWERINGS[direction].items():
@@ -128,13 +139,23 @@ def depthwise(shapes: list[Any], theirs: Any, repeat: int) -> None:
         w = window(h, k, s)
         x, filters = rng.standard_normal((n, h, h, c)).astype("f"), rng.standard_normal((k, k, c, 1)).astype("f")
         dy = rng.standard_normal((n, *w.output, c)).astype("f")
-        grouped = filters.reshape(k, k, 1, c)
         pairs = {
-            "forward": (lambda a, b, w=w: lowering.depthwise_forward(a, b, w), lambda a, b, w=w, c=c: lowering.native_forward(a, b.reshape(b.shape[0], b.shape[1], 1, c), w, c), (x, filters)),
-            "input": (lambda a, b, w=w: lowering.depthwise_input(a, b, w), lambda a, b, w=w, c=c: lowering.native_input(a.reshape(a.shape[0], a.shape[1], 1, c), b, w, c), (filters, dy)),
-            "filter": (lambda a, b, w=w: lowering.depthwise_filter(a, b, w), lambda a, b, w=w, c=c: lowering.native_filter(a, b, w, c), (x, dy)),
-        }  # fmt: skip
-        del grouped
+            "forward": (
+                lambda a, b, w=w: lowering.depthwise_forward(a, b, w),
+                lambda a, b, w=w, c=c: lowering.native_forward(a, b.reshape(b.shape[0], b.shape[1], 1, c), w, c),
+                (x, filters),
+            ),
+            "input": (
+                lambda a, b, w=w: lowering.depthwise_input(a, b, w),
+                lambda a, b, w=w, c=c: lowering.native_input(a.reshape(a.shape[0], a.shape[1], 1, c), b, w, c),
+                (filters, dy),
+            ),
+            "filter": (
+                lambda a, b, w=w: lowering.depthwise_filter(a, b, w),
+                lambda a, b, w=w, c=c: lowering.native_filter(a, b, w, c),
+                (x, dy),
+            ),
+        }
         print(f"{n:4}x{h:<3} {c:4} depthwise {k}x{k}/{s}")
         for j, (direction, (adds, native, args)) in enumerate(pairs.items()):
             times = f"*multiply-adds {measure(adds, *args, repeat=repeat):7.2f}   native {measure(native, *args, repeat=repeat):7.2f}"
@@ -153,7 +174,9 @@ def pools(shapes: list[Any], theirs: Any, repeat: int) -> None:
         x, dy = rng.standard_normal((n, h, h, c)).astype("f"), rng.standard_normal((n, *w.output, c)).astype("f")
 
         def native(x: Any, w: Any = w) -> Any:
-            return lax.reduce_window(x, -np.inf, lax.max, (1, *w.size, 1), (1, *w.strides, 1), [(0, 0), *w.pads, (0, 0)])
+            return lax.reduce_window(
+                x, -np.inf, lax.max, (1, *w.size, 1), (1, *w.strides, 1), [(0, 0), *w.pads, (0, 0)]
+            )
 
         rows = {
             "max": (lambda x, dy, w=w: pool._maximum(x, w), lambda x, dy: native(x)),

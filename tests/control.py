@@ -34,7 +34,12 @@ class Built:
     def feeds(self, p: bool, n: int, seed: int = 0) -> dict[Any, Any]:
         r = np.random.RandomState(seed)
         t = self.x.dtype.as_numpy_dtype
-        return {self.x: r.randn(4, 3).astype(t), self.w: (r.randn(3, 3) * 0.7).astype(t), self.p: np.array(p), self.n: np.int32(n)}
+        return {
+            self.x: r.randn(4, 3).astype(t),
+            self.w: (r.randn(3, 3) * 0.7).astype(t),
+            self.p: np.array(p),
+            self.n: np.int32(n),
+        }
 
 
 def build(name: str, dtype: Any = tf.float32, second: bool | None = None) -> Built:

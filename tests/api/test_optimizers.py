@@ -56,7 +56,8 @@ def test_a_sparse_gradient_changes_its_rows_as_a_dense_one_would(name: str, use_
     loss = tf.reduce_sum(picked * picked)
     mask = np.float32([[0], [2], [0], [1]])
     op = tf.group(
-        optimizer.minimize(loss, var_list=[sparse]), SPARSE[name]().minimize(tf.reduce_sum(mask * dense * dense), var_list=[dense])
+        optimizer.minimize(loss, var_list=[sparse]),
+        SPARSE[name]().minimize(tf.reduce_sum(mask * dense * dense), var_list=[dense]),
     )
     a, b = after(1, op, sparse, dense)
     np.testing.assert_allclose(a[[1, 3]], b[[1, 3]], rtol=1e-6)
@@ -88,8 +89,18 @@ def test_the_cost_of_a_sparse_step_does_not_grow_with_the_variable() -> None:
         )
         return state.values["var"], state.values["accum"]
 
-    arguments = [np.zeros((n, 4), np.float32), np.zeros((n, 4), np.float32), np.ones((3, 4), np.float32), np.int32([5, n, 2 * n])]
-    whole = [e.primitive.name for e in jax.make_jaxpr(step)(*arguments).jaxpr.eqns for v in e.outvars if v.aval.shape == (n, 4)]
+    arguments = [
+        np.zeros((n, 4), np.float32),
+        np.zeros((n, 4), np.float32),
+        np.ones((3, 4), np.float32),
+        np.int32([5, n, 2 * n]),
+    ]
+    whole = [
+        e.primitive.name
+        for e in jax.make_jaxpr(step)(*arguments).jaxpr.eqns
+        for v in e.outvars
+        if v.aval.shape == (n, 4)
+    ]
     assert all(p.startswith("scatter") for p in whole), whole
     compiled = jax.jit(step, donate_argnums=(0, 1)).lower(*arguments).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < n * 4 * 4
@@ -233,7 +244,9 @@ def test_an_optimizer_of_ones_own_needs_only_its_updates() -> None:
             self._rate_t = tf.convert_to_tensor(self._rate, name="rate")
 
         def _apply_dense(self, grad, var):
-            return tf.group(var.assign_sub(self._rate_t * tf.sign(grad)), self.get_slot(var, "count").assign_add(tf.ones([4, 2])))
+            return tf.group(
+                var.assign_sub(self._rate_t * tf.sign(grad)), self.get_slot(var, "count").assign_add(tf.ones([4, 2]))
+            )
 
         _resource_apply_dense = _apply_dense
 
@@ -256,7 +269,9 @@ def test_gradients_can_be_changed_before_they_are_applied() -> None:
     np.testing.assert_allclose(after(1, op, w)[0], START - np.clip(2 * START, -0.1, 0.1), rtol=1e-6)
 
 
-@pytest.mark.parametrize("gate", [tf.train.Optimizer.GATE_NONE, tf.train.Optimizer.GATE_OP, tf.train.Optimizer.GATE_GRAPH])
+@pytest.mark.parametrize(
+    "gate", [tf.train.Optimizer.GATE_NONE, tf.train.Optimizer.GATE_OP, tf.train.Optimizer.GATE_GRAPH]
+)
 def test_gating_does_not_change_the_result(gate: int) -> None:
     w, b = weights(), tf.Variable([1.0, 1.0])
     op = tf.train.GradientDescentOptimizer(0.1).minimize((w + b) ** 2, gate_gradients=gate)

@@ -104,7 +104,9 @@ def test_unrolled_and_looped_agree() -> None:
     with tf.variable_scope("a"):
         looped, last = tf.nn.dynamic_rnn(rnn_cell.LSTMCell(4), x, [3, 5], dtype=tf.float32)
     with tf.variable_scope("a", reuse=True):
-        unrolled, also = tf.nn.static_rnn(rnn_cell.LSTMCell(4), tf.unstack(x, axis=1), dtype=tf.float32, sequence_length=[3, 5])
+        unrolled, also = tf.nn.static_rnn(
+            rnn_cell.LSTMCell(4), tf.unstack(x, axis=1), dtype=tf.float32, sequence_length=[3, 5]
+        )
     a, b, s, t = run([looped, tf.stack(unrolled, 1), last, also])
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(s.c, t.c, rtol=1e-5, atol=1e-6)
@@ -151,9 +153,7 @@ def test_raw_rnn_stops_when_every_example_is_finished() -> None:
     def loop(time: Any, output: Any, state: Any, loop_state: Any) -> Any:
         state = cell.zero_state(2, tf.float32) if output is None else state
         finished = time >= lengths
-        following = tf.cond(
-            tf.reduce_all(finished), lambda: tf.zeros([2, 3]), lambda: source.read(tf.minimum(time, 4))
-        )
+        following = tf.cond(tf.reduce_all(finished), lambda: tf.zeros([2, 3]), lambda: source.read(tf.minimum(time, 4)))
         return finished, following, state, output, None
 
     arrays, state, _ = tf.nn.raw_rnn(cell, loop)

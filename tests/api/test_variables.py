@@ -25,7 +25,9 @@ def started() -> tf.Session:
 
 
 @KINDS
-@pytest.mark.parametrize("value", [np.float32([1, 2]), np.float64([[1.5]]), np.int64(7), np.array([True, False]), np.float16([1, 2])])
+@pytest.mark.parametrize(
+    "value", [np.float32([1, 2]), np.float64([[1.5]]), np.int64(7), np.array([True, False]), np.float16([1, 2])]
+)
 def test_a_variable_starts_with_its_initial_value(value: np.ndarray, use_resource: bool) -> None:
     v = tf.Variable(value, use_resource=use_resource)
     assert v.dtype.base_dtype.as_numpy_dtype == value.dtype.type

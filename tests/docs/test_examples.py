@@ -38,7 +38,11 @@ def test_training_leaves_tensorflows_files(trained):
     (events,) = [n for n in names if ".tfevents." in n]
     shown = json.loads(hornbeam("show", "--json", f"train/{events}", cwd=directory).out)
     tags = {t["tag"]: t for t in shown["tags"]}
-    assert tags["loss"]["count"] == 20 and tags["test_accuracy"]["last_step"] == 200 and tags["logits"]["kind"] == "histogram"
+    assert (
+        tags["loss"]["count"] == 20
+        and tags["test_accuracy"]["last_step"] == 200
+        and tags["logits"]["kind"] == "histogram"
+    )
     assert shown["graph_nodes"] > 100
 
 
@@ -48,7 +52,13 @@ def test_frozen_graph_classifies_in_a_second_program(trained):
     assert result.code == 0, result.err
     shown = json.loads(hornbeam("show", "--json", "frozen.pb", cwd=directory).out)
     assert shown["outputs"] == [{"name": "probabilities", "op": "Softmax"}] and "variables" not in shown
-    classify = ("run", str(EXAMPLES / "classify_frozen.py"), "--graph=frozen.pb", "--train_dir=train", "--picture=digits.png")
+    classify = (
+        "run",
+        str(EXAMPLES / "classify_frozen.py"),
+        "--graph=frozen.pb",
+        "--train_dir=train",
+        "--picture=digits.png",
+    )
     result = hornbeam(*classify, cwd=directory)
     assert result.code == 0, result.err
     trained_to = float(re.search(r"final test accuracy: ([\d.]+)", out)[1])

@@ -33,7 +33,10 @@ def test_values_of_every_dtype(checkpoint: str) -> None:
             if key in expected.files:
                 assert value.dtype == expected[key].dtype
                 np.testing.assert_array_equal(value, expected[key])
-        assert reader.get_tensor("q/quint8").tolist() == NewCheckpointReader(str(GOLDEN / "all")).get_tensor("q/quint8").tolist()
+        assert (
+            reader.get_tensor("q/quint8").tolist()
+            == NewCheckpointReader(str(GOLDEN / "all")).get_tensor("q/quint8").tolist()
+        )
         assert reader.get_tensor("strings").tolist() == [[b"a", b"", b"x" * 300], [b"\0\xff", b"abc", b"d"]]
         assert reader.get_tensor("string") == b"scalar"
         assert reader.get_tensor("scalar") == 3.5

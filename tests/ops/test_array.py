@@ -30,7 +30,9 @@ def run(fetches: Any, feeds: Any = None) -> Any:
 # --- placeholders and static shapes ---
 def test_an_unfed_placeholder_is_named_with_its_dtype_and_shape() -> None:
     x = tf.placeholder(tf.float32, [None, 3], name="images")
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"placeholder tensor 'images' with dtype float and shape \[\?,3\]"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"placeholder tensor 'images' with dtype float and shape \[\?,3\]"
+    ):
         run(x + 1.0)
 
 
@@ -195,7 +197,15 @@ def test_data_movement_keeps_every_dtype(dtype: str) -> None:
     t = tf.as_dtype(dtype)
     value = np.array([[0, 1, 1], [1, 0, 1]]).astype(t.as_numpy_dtype)
     x = tf.placeholder(t, [2, 3])
-    moved = [tf.transpose(x), tf.concat([x, x], 1), tf.gather(x, [1, 0]), tf.pad(x, [[1, 0], [0, 0]]), tf.tile(x, [2, 1]), x[:, ::-1], tf.reverse(x, [0])]
+    moved = [
+        tf.transpose(x),
+        tf.concat([x, x], 1),
+        tf.gather(x, [1, 0]),
+        tf.pad(x, [[1, 0], [0, 0]]),
+        tf.tile(x, [2, 1]),
+        x[:, ::-1],
+        tf.reverse(x, [0]),
+    ]
     expected = [
         value.T, np.concatenate([value, value], 1), value[[1, 0]], np.pad(value, [(1, 0), (0, 0)]), np.tile(value, (2, 1)), value[:, ::-1], value[::-1]
     ]  # fmt: skip
@@ -208,7 +218,9 @@ def test_check_numerics_says_what_it_found() -> None:
     x = tf.placeholder(tf.float32, [None])
     checked = tf.check_numerics(x, "loss")
     assert run(checked, {x: [1.0]}).tolist() == [1.0]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="loss : Tensor had NaN and Inf values|loss : Tensor had NaN"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="loss : Tensor had NaN and Inf values|loss : Tensor had NaN"
+    ):
         run(checked, {x: [np.nan, np.inf]})
 
 

@@ -82,7 +82,11 @@ def test_serialised_rows_come_back_as_one_batch() -> None:
     rows = tf.serialize_many_sparse(tf.SparseTensor([[0, 1], [2, 0]], ["a", "b"], [3, 2]))
     back = tf.deserialize_many_sparse(rows, tf.string, rank=2)
     got = run(back)
-    assert got.indices.tolist() == [[0, 1], [2, 0]] and got.values.tolist() == [b"a", b"b"] and got.dense_shape.tolist() == [3, 2]
+    assert (
+        got.indices.tolist() == [[0, 1], [2, 0]]
+        and got.values.tolist() == [b"a", b"b"]
+        and got.dense_shape.tolist() == [3, 2]
+    )
 
 
 def test_string_split_feeds_a_table_of_words() -> None:

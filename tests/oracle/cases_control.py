@@ -8,7 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 PROGRAMS: dict[str, Any] = {}
-FIRST_ORDER_ONLY = {"while_nested", "while_nested_inner_count_varies", "tensor_array", "lstm_peepholes_projection", "multi_layer"}
+FIRST_ORDER_ONLY = {
+    "while_nested",
+    "while_nested_inner_count_varies",
+    "tensor_array",
+    "lstm_peepholes_projection",
+    "multi_layer",
+}
 
 
 def program(f: Any) -> Any:
@@ -165,7 +171,9 @@ def folds(tf, x, w, p, n):
 def tensor_array(tf, x, w, p, n):
     a = tf.TensorArray(x.dtype, size=4).unstack(x)
     b = tf.TensorArray(x.dtype, size=0, dynamic_size=True)
-    _, b = tf.while_loop(lambda i, b: i < 4, lambda i, b: (i + 1, b.write(i, tf.tanh(a.read(3 - i)) * a.read(0))), [0, b])
+    _, b = tf.while_loop(
+        lambda i, b: i < 4, lambda i, b: (i + 1, b.write(i, tf.tanh(a.read(3 - i)) * a.read(0))), [0, b]
+    )
     parts = tf.TensorArray(x.dtype, size=2).split(x, [1, 3]).concat()
     return b.stack(), b.gather([0, 2]), b.concat(), a.scatter([1, 0], x[:2]).stack(), parts
 
@@ -218,4 +226,6 @@ def both_directions(tf, x, w, p, n):
 
 @program
 def unrolled(tf, x, w, p, n):
-    return tf.nn.static_rnn(tf.nn.rnn_cell.BasicLSTMCell(4), [x, tf.matmul(x, w)], dtype=x.dtype, sequence_length=[1, 2, 0, 2])
+    return tf.nn.static_rnn(
+        tf.nn.rnn_cell.BasicLSTMCell(4), [x, tf.matmul(x, w)], dtype=x.dtype, sequence_length=[1, 2, 0, 2]
+    )

@@ -32,7 +32,9 @@ def tensor_bytes(array: Any) -> bytes:
     return make_tensor_proto(array).SerializeToString()
 
 
-LONG = [bytes((i * 7 + n) % 256 for i in range(n)) for n in (0, 1, 3, 4, 7, 8, 16, 17, 32, 33, 64, 65, 127, 128, 129, 300)]
+LONG = [
+    bytes((i * 7 + n) % 256 for i in range(n)) for n in (0, 1, 3, 4, 7, 8, 16, 17, 32, 33, 64, 65, 127, 128, 129, 300)
+]
 CASES: list[Case] = [
     case("StringJoin", [S("a", "b"), S("c", "d")], separator="-"), case("StringJoin", [one("x"), S("c", "d")]), case("StringJoin", [S("a"), S("b", "c")], **BAD),
     case("ReduceJoin", text("a", "b", "c", "d", shape=(2, 2)), K(ints(0, 1))), case("ReduceJoin", text("a", "b", "c", "d", shape=(2, 2)), K(ints(1, 0)), separator="."), case("ReduceJoin", text("a", "b", "c", "d", shape=(2, 2)), K(ints(-1)), keep_dims=True), case("ReduceJoin", text("a", "b", "c", "d", shape=(2, 2)), K(ints())), case("ReduceJoin", text("a", "b", shape=(2, 1)), K(ints(0, 0)), **BAD),

@@ -41,7 +41,11 @@ def test_loops_and_branches_written_here_run_in_tensorflow(name: str) -> None:
                 session.run(op, {given: value})
             ours = session.run(b.fetches, feeds)
         theirs = oracle().call(
-            RUN, graph=graph, feeds={k.name: v for k, v in feeds.items()}, fetches=[f.name for f in b.fetches], assigns=[list(a) for a in b.assigns]
+            RUN,
+            graph=graph,
+            feeds={k.name: v for k, v in feeds.items()},
+            fetches=[f.name for f in b.fetches],
+            assigns=[list(a) for a in b.assigns],
         )
         for fetch, mine, expected in zip(b.fetches, ours, theirs, strict=True):
             assert np.asarray(mine).dtype == expected.dtype, fetch.name
@@ -67,7 +71,11 @@ def main(text, name, x, w, p, n):
 """
 
 
-WITHOUT_VARIABLES = [n for n, f in sorted(PROGRAMS.items()) if f.__name__ == n and not {"get_variable", "rnn_cell"} & set(f.__code__.co_names)]
+WITHOUT_VARIABLES = [
+    n
+    for n, f in sorted(PROGRAMS.items())
+    if f.__name__ == n and not {"get_variable", "rnn_cell"} & set(f.__code__.co_names)
+]
 
 
 @pytest.mark.parametrize("name", WITHOUT_VARIABLES)

@@ -96,7 +96,9 @@ def test_we_read_tensorflows_checkpoint(tmp_path: Path, version: int) -> None:
     theirs = values(1)
     if version == 1:
         theirs = {n: v for n, v in theirs.items() if v.size and n.split("/")[0] not in ("bfloat16", "uint32", "uint64")}
-    specs = {} if version == 2 else {n: " ".join([*map(str, v.shape), ":".join("-" * v.ndim)]) for n, v in theirs.items()}
+    specs = (
+        {} if version == 2 else {n: " ".join([*map(str, v.shape), ":".join("-" * v.ndim)]) for n, v in theirs.items()}
+    )
     if version == 1:  # a scalar has no slice that can be spelled
         theirs = {n: v for n, v in theirs.items() if v.ndim}
         specs = {n: specs[n] for n in theirs}

@@ -42,4 +42,6 @@ def test_program_gives_tensorflows_values(name: str) -> None:
     for i, (value, other) in enumerate(zip(values, theirs["values"], strict=True)):
         assert_same(value, other, f"{name} output {i}", 1e-4, 2e-5)
     for i, (ours, other) in enumerate(zip(shapes, theirs["shapes"], strict=True)):
-        assert other is None or all(o is None or m == o for m, o in zip(ours, other, strict=True)), f"{name} output {i}: {ours}, {other}"
+        assert other is None or all(o is None or m == o for m, o in zip(ours, other, strict=True)), (
+            f"{name} output {i}: {ours}, {other}"
+        )

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.skipif(not ORACLE, reason="HORNBEAM_ORACLE names no int
 def run(side: str, *args: Any) -> dict[str, Any]:
     command = [ORACLE] if side == "tensorflow" else [sys.executable, "-m", "hornbeam"]
     env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
-    done = subprocess.run([*command, str(PROGRAM), *map(str, args)], capture_output=True, text=True, timeout=300, env=env)  # type: ignore[list-item]
+    done = subprocess.run(
+        [*command, str(PROGRAM), *map(str, args)], capture_output=True, text=True, timeout=300, env=env
+    )  # type: ignore[list-item]
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.strip().splitlines()[-1])  # type: ignore[no-any-return]
 

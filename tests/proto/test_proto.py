@@ -19,7 +19,9 @@ TOOLS = Path(__file__).parents[2] / "tools" / "proto"
 
 def test_messages_have_their_true_names_outside_the_default_pool() -> None:
     assert proto.GraphDef.DESCRIPTOR.full_name == "tensorflow.GraphDef"
-    assert proto.message_class("tensorflow.AttrValue.ListValue").DESCRIPTOR.full_name == "tensorflow.AttrValue.ListValue"
+    assert (
+        proto.message_class("tensorflow.AttrValue.ListValue").DESCRIPTOR.full_name == "tensorflow.AttrValue.ListValue"
+    )
     with pytest.raises(KeyError):
         descriptor_pool.Default().FindFileByName("tensorflow/core/framework/graph.proto")
     with pytest.raises(KeyError):
@@ -37,9 +39,7 @@ def test_bytes_are_protobufs() -> None:
     graph = proto.GraphDef()
     node = graph.node.add(name="x", op="Const")
     node.attr["dtype"].type = proto.DT_FLOAT
-    assert graph.SerializeToString(deterministic=True) == (
-        b"\n\x17" b"\n\x01x" b"\x12\x05Const" b"*\x0b" b"\n\x05dtype" b"\x12\x02" b"0\x01"
-    )
+    assert graph.SerializeToString(deterministic=True) == (b"\n\x17\n\x01x\x12\x05Const*\x0b\n\x05dtype\x12\x020\x01")
     assert proto.GraphDef.FromString(graph.SerializeToString()) == graph
 
 

@@ -1,6 +1,6 @@
 """Writes tests/golden/control_flow: graphs with TensorFlow 1's own control flow (Switch, Merge, Enter …), feeds, and TF's values.
 
-    python tools/golden/control_flow.py      (with an interpreter that has tensorflow-cpu==2.15.1)
+python tools/golden/control_flow.py      (with an interpreter that has tensorflow-cpu==2.15.1)
 """
 
 from __future__ import annotations

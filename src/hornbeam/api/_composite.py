@@ -57,7 +57,9 @@ def pack(structure: Any, tensors: list[Any]) -> Any:
 def as_tensors(structure: Any, prefix: str = "") -> Any:
     """The structure with every leaf a tensor or composite; Python values and variables are converted."""
     leaves = [
-        v if isinstance(v, Operation) or is_composite(v) else convert_to_tensor(v, name=f"{prefix}{i}" if prefix else None)
+        v
+        if isinstance(v, Operation) or is_composite(v)
+        else convert_to_tensor(v, name=f"{prefix}{i}" if prefix else None)
         for i, v in enumerate(nest.flatten(structure))
     ]
     return nest.pack_sequence_as(structure, leaves)

@@ -201,7 +201,9 @@ class VariableStore:
             )
         if initializer is None:
             if shape.ndims is None:
-                raise ValueError(f"Variable {name} did not get an initializer, so its `shape` argument must be specified.")
+                raise ValueError(
+                    f"Variable {name} did not get an initializer, so its `shape` argument must be specified."
+                )
             initializer = default_initializer(name, dtype)
         initial, variable_dtype = (
             (initializer, None) if from_value else _initial_value(initializer, shape, dtype, partition_info)

@@ -110,7 +110,9 @@ def _check_same_results(branches: Sequence[_Branch]) -> None:
         except (ValueError, TypeError) as e:
             raise TypeError(f"Incompatible return types of {first.label} and {other.label}: {e}") from None
         for a, b in zip(nest.flatten(first.result), nest.flatten(other.result), strict=True):
-            if _composite.is_composite(a) != _composite.is_composite(b) or len(_composite.parts(a)) != len(_composite.parts(b)):
+            if _composite.is_composite(a) != _composite.is_composite(b) or len(_composite.parts(a)) != len(
+                _composite.parts(b)
+            ):
                 raise TypeError(f"Incompatible return types of {first.label} and {other.label}: {a} and {b}")
             if a.dtype.base_dtype is not b.dtype.base_dtype:
                 raise ValueError(
@@ -140,9 +142,15 @@ def _common(shapes: Sequence[Shape]) -> Shape:
 
 
 # --- case, switch_case ----------------------------------------------------------------------------------------------------------
-def switch_case(branch_index: Any, branch_fns: Any, default: Callable[[], Any] | None = None, name: str = "switch_case") -> Any:
+def switch_case(
+    branch_index: Any, branch_fns: Any, default: Callable[[], Any] | None = None, name: str = "switch_case"
+) -> Any:
     """The results of `branch_fns[branch_index]()`; an index without a function takes `default` (the last one if None)."""
-    if isinstance(branch_index, (bool, np.bool_)) or not isinstance(branch_index, (Tensor, int, np.integer)) and not hasattr(branch_index, "dtype"):
+    if (
+        isinstance(branch_index, (bool, np.bool_))
+        or not isinstance(branch_index, (Tensor, int, np.integer))
+        and not hasattr(branch_index, "dtype")
+    ):
         raise TypeError(f"branch_index must be an int32 tensor, got {branch_index!r}")
     pairs = list(branch_fns.items()) if isinstance(branch_fns, dict) else list(branch_fns)
     if not pairs:
@@ -182,7 +190,13 @@ def _position_of(index: Tensor, keys: list[int]) -> Tensor:
     return raw.ArgMax(raw.Cast(extended, DstT=dtypes.int32), np.int32(0), output_type=dtypes.int32)  # type: ignore[no-any-return]
 
 
-def case(pred_fn_pairs: Any, default: Callable[[], Any] | None = None, exclusive: bool = False, strict: bool = False, name: str = "case") -> Any:
+def case(
+    pred_fn_pairs: Any,
+    default: Callable[[], Any] | None = None,
+    exclusive: bool = False,
+    strict: bool = False,
+    name: str = "case",
+) -> Any:
     """The results of the first function whose predicate is true, of `default` if none is.
 
     With `exclusive`, more than one true predicate is an InvalidArgumentError; so is none without a default.
@@ -287,18 +301,29 @@ def while_loop(
         invariants = _invariants(args, flat, shape_invariants, single)
         limit = _limit(maximum_iterations)
         counter = const_node(np.array(0, np.int32), dtypes.int32, "loop_counter")
-        op, n, limit_known = _build_while(cond, body, args, flat, invariants, counter, limit, maximum_iterations is not None, scope, parallel_iterations)
+        op, structure = _build_while(
+            cond,
+            body,
+            args,
+            flat,
+            invariants,
+            counter,
+            limit,
+            maximum_iterations is not None,
+            scope,
+            parallel_iterations,
+        )
         if not back_prop:
             op._gradient_function = lambda o, *_: [None] * len(o.inputs)
-        if limit_known:  # TensorFlow 1 lets its own counter out first, which shifts the names
+        if maximum_iterations is not None:  # TensorFlow 1 lets its own counter out first, which shifts the names
             raw.Identity(op.outputs[0], name="Exit")
         results = []
-        for like, t, s in zip(flat, op.outputs[2 : 2 + n], invariants, strict=True):
+        for like, t, s in zip(flat, op.outputs[2 : 2 + len(flat)], invariants, strict=True):
             out = raw.Identity(t, name="Exit") if t.dtype.base_dtype is not dtypes.resource else t
             out._shape = s
             out._extra = like._extra
             results.append(out)
-        result = _composite.pack(args, results)
+        result = nest.pack_sequence_as(structure, nest.flatten(_composite.pack(args, results)))
     if single:
         return result[0]
     if return_same_structure:
@@ -363,7 +388,8 @@ def _less_specific(shape: Shape, invariant: Shape) -> bool:
 
 def _build_while(
     cond: Any, body: Any, args: Any, flat: list[Tensor], invariants: list[Shape], counter: Tensor, limit: Tensor, limited: bool, scope: str, parallel: int
-) -> tuple[Operation, int, bool]:  # fmt: skip
+) -> tuple[Operation, Any]:  # fmt: skip
+    """The While node, and the structure that the body returned."""
     outer = get_default_graph()
     base = scope.rstrip("/").split("/")[-1] or "while"
     names = ["loop_counter", "maximum_iterations", *(f"placeholder_{i}" for i in range(len(flat)))]
@@ -379,7 +405,11 @@ def _build_while(
     condition = FuncGraph(unique_function_name(outer, f"{base}_cond"), outer)
     with condition.as_default():
         given = arguments(condition)
-        go = cond(*_composite.pack(args, given[2:])) if not isinstance(args, dict) else cond(_composite.pack(args, given[2:]))
+        go = (
+            cond(*_composite.pack(args, given[2:]))
+            if not isinstance(args, dict)
+            else cond(_composite.pack(args, given[2:]))
+        )
         if isinstance(go, (list, tuple)):
             (go,) = go
         go = convert_to_tensor(go, name="cond")
@@ -389,7 +419,9 @@ def _build_while(
             if all(d == 1 for d in go._shape):
                 go = raw.Reshape(go, np.zeros([0], np.int32))
             else:
-                raise ValueError(f"cond must return a boolean scalar tensor, but returned shape {TensorShape(go._shape)}")
+                raise ValueError(
+                    f"cond must return a boolean scalar tensor, but returned shape {TensorShape(go._shape)}"
+                )
         if limited:
             go = raw.LogicalAnd(raw.Less(given[0], given[1]), go)
         condition.outputs = [go if go.graph is condition and not go.dtype._is_ref_dtype else raw.Identity(go)]
@@ -400,7 +432,7 @@ def _build_while(
     with loop.as_default():
         given = arguments(loop)
         result = body(*_composite.pack(args, given[2:]))
-        result = _like_arguments(args, result)
+        structure, result = _like_arguments(args, result)
         del summaries[before:]
         new = [_own(loop, t) for t in _composite.expand(result)]
         _check_turn(flat, invariants, types[2:], new, args)
@@ -412,17 +444,19 @@ def _build_while(
     shapes = shapes + [t._shape for t in captured]
     op = add_while(condition, loop, [counter, limit, *flat, *captured], shapes, scope, int(parallel))
     op._attrs["_num_original_outputs"] = len(op.inputs)
-    return op, len(flat), limited
+    return op, structure
 
 
-def _like_arguments(args: Any, result: Any) -> Any:
-    """What the body returned in the structure of the loop variables; a bare value stands for a list of one."""
+def _like_arguments(args: Any, result: Any) -> tuple[Any, Any]:
+    """What the body returned, a bare value as a list of one; as it is, and in the structure of the loop variables."""
     if result is None:
         result = []
-    if isinstance(result, dict) or not isinstance(result, (list, tuple)) or (len(args) == 1 and not _same_nesting(args, result) and _same_nesting(args[0], result)):
+    if (
+        isinstance(result, dict)
+        or not isinstance(result, (list, tuple))
+        or (len(args) == 1 and not _same_nesting(args, result) and _same_nesting(args[0], result))
+    ):
         result = type(args)([result]) if not hasattr(args, "_fields") else type(args)(result)
-    if isinstance(result, (list, tuple)) and type(result) is not type(args) and not hasattr(result, "_fields"):
-        result = list(result) if isinstance(args, list) else tuple(result) if type(args) is tuple else result
     nest.assert_same_structure(args, result, check_types=False)
     leaves = []
     for want, v in zip(nest.flatten(args), nest.flatten(result), strict=True):
@@ -432,7 +466,7 @@ def _like_arguments(args: Any, result: Any) -> Any:
             leaves.append(v)
         else:
             leaves.append(convert_to_tensor(v if not isinstance(v, IndexedSlices) else v))
-    return nest.pack_sequence_as(args, leaves)
+    return result, nest.pack_sequence_as(args, leaves)
 
 
 def _same_nesting(a: Any, b: Any) -> bool:
@@ -452,10 +486,14 @@ def _own(graph: FuncGraph, t: Any) -> Tensor:
 
 def _check_turn(flat: list[Tensor], invariants: list[Shape], types: list[Any], new: list[Tensor], args: Any) -> None:
     if len(new) != len(flat):
-        raise ValueError(f"The number of outputs of the body ({len(new)}) is not the number of loop variables ({len(flat)}).")
+        raise ValueError(
+            f"The number of outputs of the body ({len(new)}) is not the number of loop variables ({len(flat)})."
+        )
     for t, s, dtype, v in zip(flat, invariants, types, new, strict=True):
         if v.dtype.base_dtype is not dtype:
-            raise TypeError(f"Loop var {t.name} enters the loop with type {dtype!r} but has type {v.dtype.base_dtype!r} after 1 iteration.")
+            raise TypeError(
+                f"Loop var {t.name} enters the loop with type {dtype!r} but has type {v.dtype.base_dtype!r} after 1 iteration."
+            )
         if dtype is not dtypes.variant and not _less_specific(v._shape, s):
             raise ValueError(
                 f"Input tensor {t.name!r} enters the loop with shape {TensorShape(s)}, but has shape {TensorShape(v._shape)} after one iteration. To allow "
@@ -493,18 +531,31 @@ def no_op(name: str | None = None) -> Operation:
 def Assert(condition: Any, data: Sequence[Any], summarize: int | None = None, name: str | None = None) -> Operation:
     """An operation that fails with InvalidArgumentError, showing `data`, when `condition` is false."""
     with name_scope(name, "Assert", [condition, *data]):
-        known = constant_value(condition) if isinstance(condition, Tensor) else condition if isinstance(condition, (bool, np.bool_)) else None
+        known = (
+            constant_value(condition)
+            if isinstance(condition, Tensor)
+            else condition
+            if isinstance(condition, (bool, np.bool_))
+            else None
+        )
         if known is not None and not np.all(known) and not get_default_graph().building_function:
             shown = [constant_value(convert_to_tensor(d)) for d in data]
             if all(s is not None for s in shown) and isinstance(condition, (bool, np.bool_)):
                 from hornbeam.ops.printing import summarize as text
 
-                raise errors.InvalidArgumentError(None, None, "assertion failed: " + " ".join(f"[{text(s, summarize or 3)}]" for s in shown))
+                raise errors.InvalidArgumentError(
+                    None, None, "assertion failed: " + " ".join(f"[{text(s, summarize or 3)}]" for s in shown)
+                )
         condition = convert_to_tensor(condition, dtypes.bool)
         return raw.Assert(condition, list(data), summarize=3 if summarize is None else summarize, name="Assert")  # type: ignore[no-any-return]
 
 
-def smart_cond(pred: Any, true_fn: Callable[[], Any] | None = None, false_fn: Callable[[], Any] | None = None, name: str | None = None) -> Any:
+def smart_cond(
+    pred: Any,
+    true_fn: Callable[[], Any] | None = None,
+    false_fn: Callable[[], Any] | None = None,
+    name: str | None = None,
+) -> Any:
     """`cond` that only builds the branch taken when `pred` is known (Python bool, 0 or 1, or a constant tensor)."""
     if not callable(true_fn):
         raise TypeError("`true_fn` must be callable.")

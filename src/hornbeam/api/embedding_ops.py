@@ -67,7 +67,12 @@ def _assign(flat_ids: Tensor, params: list[Any], strategy: str) -> tuple[Tensor,
 
 
 def _lookup(
-    params: Any, ids: Any, partition_strategy: str, name: str | None, max_norm: Any, transform: Callable[[Any], Any] | None = None
+    params: Any,
+    ids: Any,
+    partition_strategy: str,
+    name: str | None,
+    max_norm: Any,
+    transform: Callable[[Any], Any] | None = None,
 ) -> Tensor:
     if params is None or isinstance(params, (list, tuple)) and not params:
         raise ValueError("Need at least one param")
@@ -236,7 +241,9 @@ def safe_embedding_lookup_sparse(
             wide = array_ops.tile(array_ops.reshape(empty, [-1, 1]), raw.Pack([1, array_ops.shape(result)[1]]))
             result = raw.Select(wide, array_ops.zeros_like(result), result, name=scope)
         lead = array_ops.slice(cast(original, dtypes.int32), [0], [rank - 1])
-        out = array_ops.reshape(result, array_ops.concat([lead, array_ops.slice(array_ops.shape(result), [1], [-1])], 0))
+        out = array_ops.reshape(
+            result, array_ops.concat([lead, array_ops.slice(array_ops.shape(result), [1], [-1])], 0)
+        )
         static = constant_value(original)
         if known is not None and result._shape is not None:
             front = [None] * (known - 1) if static is None else [int(d) for d in static[:-1]]

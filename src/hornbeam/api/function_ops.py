@@ -23,7 +23,9 @@ _serial = itertools.count()
 
 
 # --- Python functions as nodes ----------------------------------------------------------------------------------------------
-def py_func(func: Callable[..., Any], inp: Sequence[Any], Tout: Any, stateful: bool = True, name: str | None = None) -> Any:
+def py_func(
+    func: Callable[..., Any], inp: Sequence[Any], Tout: Any, stateful: bool = True, name: str | None = None
+) -> Any:
     """`func` as a node: called with NumPy arrays (scalars as NumPy scalars, strings as bytes), it returns arrays of dtypes `Tout`.
 
     One dtype gives one tensor, a list of dtypes a list. The graph runs only in this process. Exceptions come out of `run`.
@@ -48,7 +50,11 @@ def py_function(func: Callable[..., Any], inp: Sequence[Any], Tout: Any, name: s
 
     def call(*args: Any) -> Any:
         result = func(*(np.asarray(a).view(_ArrayWithNumpy) if not isinstance(a, bytes) else a for a in args))
-        return [_plain(r, t) for r, t in zip(result, Tout, strict=True)] if isinstance(Tout, (list, tuple)) else _plain(result, Tout)
+        return (
+            [_plain(r, t) for r, t in zip(result, Tout, strict=True)]
+            if isinstance(Tout, (list, tuple))
+            else _plain(result, Tout)
+        )
 
     return _python_node("EagerPyFunc", call, inp, Tout, name)
 
@@ -77,7 +83,9 @@ def _python_node(op_type: str, func: Callable[..., Any], inp: Sequence[Any], Tou
 class PolymorphicFunction:
     """What `tf.function` returns: traces the Python function once per signature and adds a call to the default graph."""
 
-    def __init__(self, python_function: Callable[..., Any], input_signature: Any = None, name: str | None = None) -> None:
+    def __init__(
+        self, python_function: Callable[..., Any], input_signature: Any = None, name: str | None = None
+    ) -> None:
         self.python_function = python_function
         self._signature = input_signature
         self._name = name or getattr(python_function, "__name__", "function").strip("<>")
@@ -90,7 +98,9 @@ class PolymorphicFunction:
             return self
         bound = self._bound.get(id(instance))
         if bound is None:
-            bound = self._bound[id(instance)] = PolymorphicFunction(self.python_function.__get__(instance, owner), self._signature, self._name)
+            bound = self._bound[id(instance)] = PolymorphicFunction(
+                self.python_function.__get__(instance, owner), self._signature, self._name
+            )
         return bound
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -106,12 +116,22 @@ class PolymorphicFunction:
         if self._signature is not None:
             specs = nest.flatten(list(self._signature))
             if len(specs) != len(leaves):
-                raise ValueError(f"Structure of Python function inputs does not match input_signature: {len(leaves)} inputs, {len(specs)} in the signature")
-            leaves = [convert_to_tensor(v, s.dtype) if not isinstance(v, Tensor) else v for v, s in zip(leaves, specs, strict=True)]
+                raise ValueError(
+                    f"Structure of Python function inputs does not match input_signature: {len(leaves)} inputs, {len(specs)} in the signature"
+                )
+            leaves = [
+                convert_to_tensor(v, s.dtype) if not isinstance(v, Tensor) else v
+                for v, s in zip(leaves, specs, strict=True)
+            ]
         leaves = [convert_to_tensor(v) if isinstance(v, (np.ndarray, np.generic)) else v for v in leaves]
-        shapes = [to_tuple(s.shape) for s in nest.flatten(list(self._signature))] if self._signature is not None else None
+        shapes = (
+            [to_tuple(s.shape) for s in nest.flatten(list(self._signature))] if self._signature is not None else None
+        )
         graph = get_default_graph()
-        key: list[Any] = [id(root_of(graph)) if not graph.building_function else id(graph), str(nest.map_structure(lambda _: ".", [list(args), kwargs]))]
+        key: list[Any] = [
+            id(root_of(graph)) if not graph.building_function else id(graph),
+            str(nest.map_structure(lambda _: ".", [list(args), kwargs])),
+        ]
         tensors: list[Tensor] = []
         for i, v in enumerate(leaves):
             if isinstance(v, Tensor) or _is_spec(v):
@@ -122,7 +142,9 @@ class PolymorphicFunction:
                 key.append(("value", v) if _hashable(v) else ("object", id(v)))
         found = self._traces.get(tuple(key))
         if found is None:
-            found = self._traces[tuple(key)] = _Trace(self.python_function, self._name, [list(args), kwargs], leaves, shapes)
+            found = self._traces[tuple(key)] = _Trace(
+                self.python_function, self._name, [list(args), kwargs], leaves, shapes
+            )
         return found, tensors
 
 
@@ -156,7 +178,9 @@ class _Trace:
             self.result = nest.map_structure(self._leaf, result)
             kept = [t for t in nest.flatten(self.result) if t is not None]
             outputs = [convert_to_tensor(t) for v in kept for t in _composite.parts(v)]
-            self.graph.outputs = [t if t.graph is self.graph and not t.dtype._is_ref_dtype else raw.Identity(t) for t in outputs]
+            self.graph.outputs = [
+                t if t.graph is self.graph and not t.dtype._is_ref_dtype else raw.Identity(t) for t in outputs
+            ]
         effects = _in_order(self.graph)
         self.function = Function(self.graph.name, self.graph, self.graph.inputs, self.graph.outputs, effects)
         root_of(outer)._add_function(self.function)
@@ -183,16 +207,33 @@ class _Trace:
         return self.call([convert_to_tensor(a) for a in args])
 
     def call(self, tensors: list[Tensor]) -> Any:
-        op = add_call(self.function, [*tensors, *self.graph.external_captures], "StatefulPartitionedCall" if is_stateful(self.graph) else "PartitionedCall")
+        op = add_call(
+            self.function,
+            [*tensors, *self.graph.external_captures],
+            "StatefulPartitionedCall" if is_stateful(self.graph) else "PartitionedCall",
+        )
         if not op.outputs:
             return op if self.result is None else self.result
         flat = nest.flatten(self.result)
         outputs = iter([raw.Identity(t) for t in op.outputs])
-        leaves = [None if v is None else _composite.rebuild(v, [next(outputs) for _ in _composite.parts(v)]) for v in flat]
+        leaves = [
+            None if v is None else _composite.rebuild(v, [next(outputs) for _ in _composite.parts(v)]) for v in flat
+        ]
         return nest.pack_sequence_as(self.result, leaves)
 
 
-_READS = frozenset(["ReadVariableOp", "VarHandleOp", "VariableV2", "Variable", "ResourceGather", "VariableShape", "VarIsInitializedOp", "Placeholder"])
+_READS = frozenset(
+    [
+        "ReadVariableOp",
+        "VarHandleOp",
+        "VariableV2",
+        "Variable",
+        "ResourceGather",
+        "VariableShape",
+        "VarIsInitializedOp",
+        "Placeholder",
+    ]
+)
 
 
 def _in_order(graph: FuncGraph) -> list[Operation]:
@@ -240,7 +281,11 @@ class Defun:
         self._python_grad_func = kwargs.pop("python_grad_func", None)
         self._out_names = kwargs.pop("out_names", None)
         self._shape_func = kwargs.pop("shape_func", None)
-        self._attrs = {k: v for k, v in kwargs.items() if k.startswith("_") or k in ("noinline", "capture_by_value", "compiled", "separate_compiled_gradients")}
+        self._attrs = {
+            k: v
+            for k, v in kwargs.items()
+            if k.startswith("_") or k in ("noinline", "capture_by_value", "compiled", "separate_compiled_gradients")
+        }
         unknown = set(kwargs) - set(self._attrs)
         if unknown:
             raise TypeError(f"Defun got an unexpected keyword argument '{sorted(unknown)[0]}'")
@@ -248,11 +293,17 @@ class Defun:
     def __call__(self, func: Callable[..., Any]) -> DefinedFunction:
         if not callable(func):
             raise ValueError(f"function {func} must be callable")
-        parameters = [p for p in inspect.signature(func).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        parameters = [
+            p
+            for p in inspect.signature(func).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         variable = any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(func).parameters.values())
         required = [p for p in parameters if p.default is p.empty]
         if self._types and not variable and not len(required) <= len(self._types) <= len(parameters):
-            raise ValueError(f"The function has {len(required)} required arguments, but {len(self._types)} input types were given.")
+            raise ValueError(
+                f"The function has {len(required)} required arguments, but {len(self._types)} input types were given."
+            )
         return DefinedFunction(func, self, inferred=bool(parameters or variable) and not self._types)
 
 
@@ -279,16 +330,28 @@ class DefinedFunction:
             name = unique_function_name(root, o._name)
         graph = FuncGraph(name, root)
         with graph.as_default():
-            args = [graph.add_argument(t, None, n) for t, n in zip(types, self._argument_names(len(types)), strict=True)]
+            args = [
+                graph.add_argument(t, None, n) for t, n in zip(types, self._argument_names(len(types)), strict=True)
+            ]
             result = self._func(*args)
-            results = [] if result is None or isinstance(result, Operation) else list(result) if isinstance(result, (list, tuple)) else [result]
+            results = (
+                []
+                if result is None or isinstance(result, Operation)
+                else list(result)
+                if isinstance(result, (list, tuple))
+                else [result]
+            )
             graph.outputs = [convert_to_tensor(r) for r in results]
-            graph.outputs = [t if t.graph is graph and not t.dtype._is_ref_dtype else raw.Identity(t) for t in graph.outputs]
+            graph.outputs = [
+                t if t.graph is graph and not t.dtype._is_ref_dtype else raw.Identity(t) for t in graph.outputs
+            ]
         f = Function(name, graph, graph.inputs, graph.outputs, _in_order(graph))
         f.python_gradient = o._python_grad_func
         if o._out_names is not None:
             if len(o._out_names) != len(graph.outputs):
-                raise ValueError(f"Length of out_names ({len(o._out_names)}) does not match number of outputs ({len(graph.outputs)}): {', '.join(o._out_names)}")
+                raise ValueError(
+                    f"Length of out_names ({len(o._out_names)}) does not match number of outputs ({len(graph.outputs)}): {', '.join(o._out_names)}"
+                )
             f.output_names = list(o._out_names)
         self._built[key] = f
         self._graphs.append(root)  # keeps the id in the key its own
@@ -299,7 +362,11 @@ class DefinedFunction:
         return f
 
     def _argument_names(self, n: int) -> list[str]:
-        names = [p.name for p in inspect.signature(self._func).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        names = [
+            p.name
+            for p in inspect.signature(self._func).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         return [names[i] if i < len(names) else f"arg{i}" for i in range(n)]
 
     @property
@@ -349,7 +416,9 @@ class DefinedFunction:
         f = self._function(types)
         inputs = [*tensors, *f.graph.external_captures]  # type: ignore[attr-defined]
         op = _call_by_name(f, inputs, name or f.name)
-        shapes = self._options._shape_func(op) if self._options._shape_func is not None else [t._shape for t in f.outputs]
+        shapes = (
+            self._options._shape_func(op) if self._options._shape_func is not None else [t._shape for t in f.outputs]
+        )
         for t, s in zip(op.outputs, shapes, strict=True):
             t._shape = to_tuple(s) if s is not None else None
         if not op.outputs:

@@ -19,7 +19,9 @@ from hornbeam.core.tensor_shape import Shape, merge_or_raise
 def _elements(elems: Any) -> tuple[list[Tensor], Any, int | None]:
     """(flat tensors, number of rows as an input, number of rows if known)."""
     if any(_composite.is_sparse(e) for e in nest.flatten(elems)):
-        raise TypeError("To perform a map over the values of a sparse tensor use either SparseTensor(input.indices, fn(input.values), …).")
+        raise TypeError(
+            "To perform a map over the values of a sparse tensor use either SparseTensor(input.indices, fn(input.values), …)."
+        )
     flat = [convert_to_tensor(e, name="elem") for e in nest.flatten(elems)]
     n: Shape = (None,)
     for e in flat:
@@ -67,7 +69,11 @@ def map_fn(
     with name_scope(name, "map", nest.flatten(elems)):
         flat, n, known = _elements(elems)
         rows = _arrays(flat, n)
-        types = [dtypes.as_dtype(d) for d in nest.flatten(dtype)] if dtype is not None else [e.dtype.base_dtype for e in flat]
+        types = (
+            [dtypes.as_dtype(d) for d in nest.flatten(dtype)]
+            if dtype is not None
+            else [e.dtype.base_dtype for e in flat]
+        )
         results = [TensorArray(t, size=n, dynamic_size=False, infer_shape=infer_shape) for t in types]
 
         def body(i: Tensor, arrays: list[TensorArray]) -> Any:
@@ -109,9 +115,21 @@ def foldr(
     return _fold("foldr", True, fn, elems, initializer, parallel_iterations, back_prop, swap_memory, name)
 
 
-def _fold(kind: str, backwards: bool, fn: Any, elems: Any, initializer: Any, parallel: int, back_prop: bool, swap: bool, name: str | None) -> Any:
+def _fold(
+    kind: str,
+    backwards: bool,
+    fn: Any,
+    elems: Any,
+    initializer: Any,
+    parallel: int,
+    back_prop: bool,
+    swap: bool,
+    name: str | None,
+) -> Any:
     if not callable(fn):
-        raise TypeError(f"{fn.__name__ if hasattr(fn, '__name__') else fn!r} is not callable. Please provide a callable function.")
+        raise TypeError(
+            f"{fn.__name__ if hasattr(fn, '__name__') else fn!r} is not callable. Please provide a callable function."
+        )
     with name_scope(name, kind, nest.flatten(elems)):
         flat, n, _ = _elements(elems)
         rows = _arrays(flat, n)
@@ -168,7 +186,13 @@ def scan(
             first_step = np.int32(0)
         leaves = nest.flatten(start)
         arrays = [
-            TensorArray(t.dtype.base_dtype, size=n, dynamic_size=False, element_shape=t._shape if infer_shape else None, infer_shape=infer_shape)
+            TensorArray(
+                t.dtype.base_dtype,
+                size=n,
+                dynamic_size=False,
+                element_shape=t._shape if infer_shape else None,
+                infer_shape=infer_shape,
+            )
             for t in leaves
         ]
         if initializer is None:

@@ -97,7 +97,9 @@ def _with_custom_gradient(f: Callable[..., Any], args: Any, kwargs: dict[str, An
             dargs, dvariables = grad_fn(*dresults), []
         dargs = nest.flatten(dargs)
         if len(dargs) != len(given):
-            raise ValueError(f"custom_gradient function expected to return {len(given)} gradients but returned {len(dargs)} instead.")
+            raise ValueError(
+                f"custom_gradient function expected to return {len(given)} gradients but returned {len(dargs)} instead."
+            )
         return [None] * len(results) + list(dargs) + dvariables
 
     with graph.gradient_override_map({"IdentityN": name}):
@@ -129,7 +131,9 @@ def _variables_between(results: list[Tensor], given: list[Tensor]) -> list[Any]:
     if not found:
         return []
     known = get_collection(GraphKeys.TRAINABLE_VARIABLES)
-    return [v for v in known if getattr(v, "op", None) in found or getattr(getattr(v, "handle", None), "op", None) in found]
+    return [
+        v for v in known if getattr(v, "op", None) in found or getattr(getattr(v, "handle", None), "op", None) in found
+    ]
 
 
 def NotDifferentiable(op_type: str) -> None:
@@ -142,7 +146,8 @@ def NotDifferentiable(op_type: str) -> None:
 NoGradient = no_gradient = NotDifferentiable
 
 __tf_exports__ = {
-    "gradients": "hornbeam.core.gradients:gradients", "hessians": "hessians", "custom_gradient": "custom_gradient", "AggregationMethod": "hornbeam.core.gradients:AggregationMethod",
+    "gradients": "hornbeam.core.gradients:gradients", "hessians": "hessians", "custom_gradient": "custom_gradient",
+    "AggregationMethod": "hornbeam.core.gradients:AggregationMethod",
     "UnconnectedGradients": "hornbeam.core.gradients:UnconnectedGradients", "RegisterGradient": "hornbeam.core.registry:RegisterGradient",
     "NotDifferentiable": "NotDifferentiable", "NoGradient": "NoGradient", "no_gradient": "no_gradient",
 }  # fmt: skip

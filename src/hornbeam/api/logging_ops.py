@@ -12,7 +12,12 @@ from hornbeam.core.registry import raw
 
 
 def Print(
-    input_: Any, data: Any, message: str | None = None, first_n: int | None = None, summarize: int | None = None, name: str | None = None
+    input_: Any,
+    data: Any,
+    message: str | None = None,
+    first_n: int | None = None,
+    summarize: int | None = None,
+    name: str | None = None,
 ) -> Tensor:
     """`input_` passed on; when it is computed, `message` and the first `summarize` elements of each of `data` go to stderr.
 
@@ -59,7 +64,10 @@ def print_v2(*inputs: Any, **kwargs: Any) -> Operation:
             else:
                 parts.append(pprint.pformat(_with_holes(x, placeholder, tensors)))
         text = raw.StringFormat(
-            tensors, template=sep.join(parts), placeholder=placeholder, summarize=-1 if summarize is None else int(summarize)
+            tensors,
+            template=sep.join(parts),
+            placeholder=placeholder,
+            summarize=-1 if summarize is None else int(summarize),
         )
         return raw.PrintV2(text, output_stream=_stream_name(stream), end=end)  # type: ignore[no-any-return]
 
@@ -92,7 +100,9 @@ def _stream_name(stream: Any) -> str:
         return f"log({'warning' if level == 'warn' else level})"
     if getattr(stream, "name", None) in ("<stdout>", "<stderr>"):  # a notebook's or a test's replacement
         return str(stream.name).strip("<>")
-    raise ValueError(f"Unsupported output stream, logging level, or file: {stream!r}. Use sys.stdout, sys.stderr, tf.logging.info or 'file://path'.")
+    raise ValueError(
+        f"Unsupported output stream, logging level, or file: {stream!r}. Use sys.stdout, sys.stderr, tf.logging.info or 'file://path'."
+    )
 
 
 __tf_exports__ = {"Print": "Print", "print": "print_v2"}

@@ -99,7 +99,12 @@ def zero_fraction(value: Any, name: str | None = None) -> Tensor:
 
 
 def sufficient_statistics(
-    x: Any, axes: Any, shift: Any = None, keep_dims: bool | None = None, name: str | None = None, keepdims: bool | None = None
+    x: Any,
+    axes: Any,
+    shift: Any = None,
+    keep_dims: bool | None = None,
+    name: str | None = None,
+    keepdims: bool | None = None,
 ) -> tuple[Any, Tensor, Tensor, Any]:
     """(count, sum of x - shift, sum of (x - shift) ** 2, shift) over `axes`."""
     axes = sorted(set(axes))
@@ -122,7 +127,9 @@ def sufficient_statistics(
     return counts, m, v, shift
 
 
-def normalize_moments(counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
+def normalize_moments(
+    counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, name: str | None = None
+) -> tuple[Tensor, Tensor]:
     """(mean, variance) from what `sufficient_statistics` gives."""
     with name_scope(name, "normalize", [counts, mean_ss, variance_ss, shift]):
         divisor = raw.Reciprocal(counts, name="divisor")
@@ -136,7 +143,12 @@ def normalize_moments(counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, n
 
 
 def moments(
-    x: Any, axes: Any, shift: Any = None, name: str | None = None, keep_dims: bool | None = None, keepdims: bool | None = None
+    x: Any,
+    axes: Any,
+    shift: Any = None,
+    name: str | None = None,
+    keep_dims: bool | None = None,
+    keepdims: bool | None = None,
 ) -> tuple[Tensor, Tensor]:
     """(mean, variance) over `axes`; float16 is computed in float32. `shift` has no effect, as in TensorFlow."""
     del shift
@@ -254,7 +266,12 @@ def _compute_sampled_logits(
         labels_flat = array_ops.reshape(labels, [-1])
         if sampled_values is None:
             sampled_values = log_uniform_candidate_sampler(
-                true_classes=labels, num_true=num_true, num_sampled=num_sampled, unique=True, range_max=num_classes, seed=seed
+                true_classes=labels,
+                num_true=num_true,
+                num_sampled=num_sampled,
+                unique=True,
+                range_max=num_classes,
+                seed=seed,
             )
         sampled, true_expected, sampled_expected = (array_ops.stop_gradient(s) for s in sampled_values)
         sampled = cast(sampled, dtypes.int64)
@@ -278,7 +295,9 @@ def _compute_sampled_logits(
         if remove_accidental_hits:
             indices, ids, hits = compute_accidental_hits(labels, sampled, num_true=num_true)
             pairs = array_ops.concat(
-                [array_ops.reshape(indices, [-1, 1]), array_ops.reshape(cast(ids, dtypes.int32), [-1, 1])], 1, "sparse_indices"
+                [array_ops.reshape(indices, [-1, 1]), array_ops.reshape(cast(ids, dtypes.int32), [-1, 1])],
+                1,
+                "sparse_indices",
             )
             shape = array_ops.concat([array_ops.shape(labels)[:1], array_ops.expand_dims(num_sampled, 0)], 0)
             sampled_logits = sampled_logits + raw.SparseToDense(
@@ -288,7 +307,9 @@ def _compute_sampled_logits(
             true_logits = true_logits - raw.Log(true_expected)
             sampled_logits = sampled_logits - raw.Log(sampled_expected)
         logits = array_ops.concat([true_logits, sampled_logits], 1)
-        targets = array_ops.concat([array_ops.ones_like(true_logits) / num_true, array_ops.zeros_like(sampled_logits)], 1)
+        targets = array_ops.concat(
+            [array_ops.ones_like(true_logits) / num_true, array_ops.zeros_like(sampled_logits)], 1
+        )
         return logits, targets
 
 

@@ -51,10 +51,14 @@ def convert_padding(padding: Any, expected_length: int = 4) -> tuple[Any, list[i
     pairs: list[int] = []
     for i, pair in enumerate(padding):
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise ValueError(f"When padding is a list, each element of padding must be a list of size 2. Element {i} is {pair!r}")
+            raise ValueError(
+                f"When padding is a list, each element of padding must be a list of size 2. Element {i} is {pair!r}"
+            )
         pairs.extend(int(p) for p in pair)
     if len(padding) != expected_length:
-        raise ValueError(f"When padding is a list, it must be of size {expected_length}. Got padding of size: {len(padding)}")
+        raise ValueError(
+            f"When padding is a list, it must be of size {expected_length}. Got padding of size: {len(padding)}"
+        )
     return "EXPLICIT", pairs
 
 
@@ -260,7 +264,12 @@ def softmax_cross_entropy_with_logits_v2(
 
 
 def softmax_cross_entropy_with_logits(
-    _sentinel: Any = None, labels: Any = None, logits: Any = None, dim: int = -1, name: str | None = None, axis: int | None = None
+    _sentinel: Any = None,
+    labels: Any = None,
+    logits: Any = None,
+    dim: int = -1,
+    name: str | None = None,
+    axis: int | None = None,
 ) -> Tensor:
     """-sum(labels * log_softmax(logits)) along `dim`; no gradient flows into the labels."""
     dim = one_of("axis", axis, "dim", None if axis is not None else dim)
@@ -325,7 +334,12 @@ def _noise_shape(x: Tensor, noise_shape: Any) -> Any:
 
 
 def dropout(
-    x: Any, keep_prob: Any = None, noise_shape: Any = None, seed: int | None = None, name: str | None = None, rate: Any = None
+    x: Any,
+    keep_prob: Any = None,
+    noise_shape: Any = None,
+    seed: int | None = None,
+    name: str | None = None,
+    rate: Any = None,
 ) -> Tensor:
     """x with each element zeroed with probability `rate` (= 1 - keep_prob), the others scaled by 1 / (1 - rate)."""
     if rate is not None and keep_prob is not None:
@@ -475,7 +489,14 @@ def conv3d_backprop_filter_v2(
 ) -> Tensor:  # fmt: skip
     """The gradient of conv3d by its filter. Conv3DBackpropFilterV2."""
     return raw.Conv3DBackpropFilterV2(
-        input, filter_sizes, out_backprop, strides=strides, padding=padding, data_format=data_format, dilations=dilations, name=name
+        input,
+        filter_sizes,
+        out_backprop,
+        strides=strides,
+        padding=padding,
+        data_format=data_format,
+        dilations=dilations,
+        name=name,
     )
 
 
@@ -509,10 +530,19 @@ def conv_transpose(
         if n not in (3, 4, 5):
             raise ValueError(f"output_shape must be of length 3, 4 or 5, got {n}")
         if n == 3:
-            return conv1d_transpose(input, filters, output_shape, strides, padding, data_format or "NWC", dilations, scope)
+            return conv1d_transpose(
+                input, filters, output_shape, strides, padding, data_format or "NWC", dilations, scope
+            )
         transpose = conv2d_transpose if n == 4 else conv3d_transpose
         return transpose(
-            input, filters, output_shape, strides, padding=padding, data_format=data_format, dilations=dilations, name=scope
+            input,
+            filters,
+            output_shape,
+            strides,
+            padding=padding,
+            data_format=data_format,
+            dilations=dilations,
+            name=scope,
         )
 
 
@@ -532,7 +562,14 @@ def depthwise_conv2d_native_backprop_input(
 ) -> Tensor:  # fmt: skip
     """The gradient of depthwise_conv2d_native by its input."""
     return raw.DepthwiseConv2dNativeBackpropInput(
-        input_sizes, filter, out_backprop, strides=strides, **_explicit(padding), data_format=data_format, dilations=dilations, name=name
+        input_sizes,
+        filter,
+        out_backprop,
+        strides=strides,
+        **_explicit(padding),
+        data_format=data_format,
+        dilations=dilations,
+        name=name,
     )
 
 
@@ -542,7 +579,14 @@ def depthwise_conv2d_native_backprop_filter(
 ) -> Tensor:  # fmt: skip
     """The gradient of depthwise_conv2d_native by its filter."""
     return raw.DepthwiseConv2dNativeBackpropFilter(
-        input, filter_sizes, out_backprop, strides=strides, **_explicit(padding), data_format=data_format, dilations=dilations, name=name
+        input,
+        filter_sizes,
+        out_backprop,
+        strides=strides,
+        **_explicit(padding),
+        data_format=data_format,
+        dilations=dilations,
+        name=name,
     )
 
 
@@ -616,7 +660,15 @@ def _plain_convolution(
     full = [1, 1, *strides] if first else [1, *strides, 1]
     spread = [1, 1, *dilations] if first else [1, *dilations, 1]
     if n == 1:
-        return conv1d(input, filter, stride=strides[0], padding=padding, data_format=data_format, name=name, dilations=dilations[0])
+        return conv1d(
+            input,
+            filter,
+            stride=strides[0],
+            padding=padding,
+            data_format=data_format,
+            name=name,
+            dilations=dilations[0],
+        )
     if n == 2:
         return conv2d(input, filter, full, padding, data_format=data_format or "NHWC", dilations=spread, name=name)
     return conv3d(input, filter, full, padding, data_format=data_format or "NDHWC", dilations=spread, name=name)
@@ -634,7 +686,9 @@ def convolution(
         filter = convert_to_tensor(filter, name="filter")
         rank = len(filter._shape) if filter._shape is not None else len(input._shape or ())
         if rank not in (3, 4, 5):
-            raise ValueError(f"Input tensor and filter must have rank 3, 4 or 5, got {input.get_shape()} and {filter.get_shape()}")
+            raise ValueError(
+                f"Input tensor and filter must have rank 3, 4 or 5, got {input.get_shape()} and {filter.get_shape()}"
+            )
         n = rank - 2
         index = 1 if data_format is not None and data_format.startswith("NC") else n + 1
 
@@ -679,7 +733,9 @@ def atrous_conv2d_transpose(
             raise ValueError("The filter's height and width must be known")
         extra = [(k - 1) * rate if padding == "SAME" else 0 for k in filters._shape[:2]]  # type: ignore[operator]
         pads = [(e // 2, e - e // 2) for e in extra]
-        sizes: list[Any] = [output_shape[i] for i in range(4)] if isinstance(output_shape, Tensor) else list(output_shape)
+        sizes: list[Any] = (
+            [output_shape[i] for i in range(4)] if isinstance(output_shape, Tensor) else list(output_shape)
+        )
         height, width = sizes[1] + extra[0], sizes[2] + extra[1]
         below, right = (rate - height % rate) % rate, (rate - width % rate) % rate
 
@@ -720,7 +776,9 @@ def depthwise_conv2d(
                 converted, filter, strides=strides, padding=converted_padding, data_format=data_format, name=scope
             )
 
-        return with_space_to_batch(input, rate, padding, op, filter_shape=array_ops.shape(filter), data_format=data_format)
+        return with_space_to_batch(
+            input, rate, padding, op, filter_shape=array_ops.shape(filter), data_format=data_format
+        )
 
 
 def separable_conv2d(
@@ -739,7 +797,12 @@ def separable_conv2d(
 
         def op(converted: Tensor, _n: int, converted_padding: Any) -> Tensor:
             return depthwise_conv2d_native(
-                converted, depthwise_filter, strides=strides, padding=converted_padding, data_format=data_format, name="depthwise"
+                converted,
+                depthwise_filter,
+                strides=strides,
+                padding=converted_padding,
+                data_format=data_format,
+                name="depthwise",
             )
 
         depthwise = with_space_to_batch(

@@ -27,7 +27,13 @@ def _max_pool(value: Any, ksize: Any, strides: Any, padding: Any, data_format: s
 
 
 def max_pool(
-    value: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None = "NHWC", name: str | None = None, input: Any = None
+    value: Any,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str | None = "NHWC",
+    name: str | None = None,
+    input: Any = None,
 ) -> Tensor:
     """The maximum of each window of value [N, H, W, C] (or NCHW). MaxPool."""
     value = one_of("input", input, "value", value)
@@ -44,7 +50,13 @@ def max_pool2d(
 
 
 def avg_pool(
-    value: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None = "NHWC", name: str | None = None, input: Any = None
+    value: Any,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str | None = "NHWC",
+    name: str | None = None,
+    input: Any = None,
 ) -> Tensor:
     """The mean of each window of value [N, H, W, C] (or NCHW), padding not counted. AvgPool."""
     value = one_of("input", input, "value", value)
@@ -55,7 +67,13 @@ def avg_pool(
 
 
 def avg_pool2d(
-    value: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None = "NHWC", name: str | None = None, input: Any = None
+    value: Any,
+    ksize: Any,
+    strides: Any,
+    padding: Any,
+    data_format: str | None = "NHWC",
+    name: str | None = None,
+    input: Any = None,
 ) -> Tensor:
     """avg_pool under its later name."""
     return avg_pool(value, ksize, strides, padding, data_format, name, input)
@@ -81,7 +99,9 @@ def avg_pool3d(
         return raw.AvgPool3D(input, **window, padding=padding, data_format=data_format, name=scope)
 
 
-def _one_dimension(op: Any, input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None, scope: str) -> Tensor:
+def _one_dimension(
+    op: Any, input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None, scope: str
+) -> Tensor:
     flat, at, index = _flat_format(data_format)
     attrs: dict[str, Any] = {"padding": padding}
     if op.name == "MaxPool":
@@ -125,7 +145,9 @@ def avg_pool_v2(
     return _any_rank((avg_pool1d, avg_pool2d, avg_pool3d), input, ksize, strides, padding, data_format, name)
 
 
-def _any_rank(pools: Any, input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None, name: str | None) -> Tensor:
+def _any_rank(
+    pools: Any, input: Any, ksize: Any, strides: Any, padding: Any, data_format: str | None, name: str | None
+) -> Tensor:
     input = convert_to_tensor(input, name="input")
     n = len(data_format) - 2 if data_format is not None else len(input._shape or ()) - 2
     if n not in (1, 2, 3):
@@ -156,7 +178,7 @@ def pool(
     input: Any, window_shape: Any, pooling_type: str, padding: str, dilation_rate: Any = None, strides: Any = None,
     name: str | None = None, data_format: str | None = None, dilations: Any = None,
 ) -> Tensor:  # fmt: skip
-    """"MAX" or "AVG" pooling over len(window_shape) spatial dimensions, with holes where `dilation_rate` > 1."""
+    """ "MAX" or "AVG" pooling over len(window_shape) spatial dimensions, with holes where `dilation_rate` > 1."""
     dilation_rate = one_of("dilations", dilations, "dilation_rate", dilation_rate)
     with name_scope(name, f"{pooling_type.lower()}_pool", [input]) as scope:
         input = convert_to_tensor(input, name="input")
@@ -172,7 +194,9 @@ def pool(
         if padding == "SAME" and max(rates) > 1:
             raise ValueError("pooling with SAME padding is not implemented for dilation_rate > 1")
         if np.any(np.array(steps) > np.array(window_shape)):
-            raise ValueError("strides > window_shape not supported due to inconsistency between CPU and GPU implementations")
+            raise ValueError(
+                "strides > window_shape not supported due to inconsistency between CPU and GPU implementations"
+            )
         pools = {("MAX", 1): max_pool1d, ("MAX", 2): max_pool, ("MAX", 3): max_pool3d,
                  ("AVG", 1): avg_pool1d, ("AVG", 2): avg_pool, ("AVG", 3): avg_pool3d}  # fmt: skip
         if (pooling_type, n) not in pools:

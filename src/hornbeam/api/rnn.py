@@ -29,7 +29,9 @@ def _dim(t: Tensor, axis: int) -> Any:
 def _swap_batch_time(x: Tensor) -> Tensor:
     """[batch, time, …] as [time, batch, …] and back."""
     if x._shape is not None and len(x._shape) < 2:
-        raise ValueError(f"Expected input tensor {x.name} to have rank at least 2, but saw shape: {TensorShape(x._shape)}")
+        raise ValueError(
+            f"Expected input tensor {x.name} to have rank at least 2, but saw shape: {TensorShape(x._shape)}"
+        )
     if x._shape is not None:
         return raw.Transpose(x, np.array([1, 0, *range(2, len(x._shape))], np.int32), name="transpose")  # type: ignore[no-any-return]
     perm = raw.ConcatV2([[1, 0], raw.Range(np.int32(2), raw.Rank(x), np.int32(1))], np.int32(0))
@@ -43,7 +45,9 @@ def _state_dtype(dtype: Any, state: Any) -> Any:
     if not kinds:
         raise ValueError("Unable to infer dtype from empty state.")
     if any(k is not kinds[0] for k in kinds):
-        raise ValueError(f"State has tensors of different inferred_dtypes. Unable to infer a single representative dtype: {kinds}")
+        raise ValueError(
+            f"State has tensors of different inferred_dtypes. Unable to infer a single representative dtype: {kinds}"
+        )
     return kinds[0]
 
 
@@ -55,16 +59,21 @@ def _lengths(sequence_length: Any, batch: Any) -> Any:
     if t.dtype.base_dtype is not dtypes.int32:
         t = raw.Cast(t, DstT=dtypes.int32, name="ToInt32")
     if t._shape is not None and len(t._shape) != 1:
-        raise ValueError(f"sequence_length must be a vector of length batch_size, but saw shape: {TensorShape(t._shape)}")
+        raise ValueError(
+            f"sequence_length must be a vector of length batch_size, but saw shape: {TensorShape(t._shape)}"
+        )
     t = raw.Identity(t, name="sequence_length")
     if isinstance(batch, int) and t._shape is not None and t._shape[0] is not None:
         if t._shape[0] != batch:
-            raise ValueError(f"sequence_length must be a vector of length batch_size {batch}, but saw shape: {TensorShape(t._shape)}")
+            raise ValueError(
+                f"sequence_length must be a vector of length batch_size {batch}, but saw shape: {TensorShape(t._shape)}"
+            )
         return t
     shape = raw.Shape(t)
     wanted = raw.Pack([batch])
     ok = raw.Assert(
-        raw.All(raw.Equal(shape, wanted), np.array([0], np.int32)), ["Expected shape for Tensor sequence_length:0 is ", wanted, " but saw shape: ", shape]
+        raw.All(raw.Equal(shape, wanted), np.array([0], np.int32)),
+        ["Expected shape for Tensor sequence_length:0 is ", wanted, " but saw shape: ", shape],
     )
     return with_dependencies([ok], t, name="CheckSeqLen")
 
@@ -145,20 +154,29 @@ def _loop(cell: Any, inputs: Any, state: Any, lengths: Any, batch: Any, dtype: A
     flat = nest.flatten(inputs)
     for x in flat:
         if x._shape is not None and any(d is None for d in x._shape[2:]):
-            raise ValueError(f"Input size (depth of inputs) must be accessible via shape inference, but saw value None: {TensorShape(x._shape)}")
+            raise ValueError(
+                f"Input size (depth of inputs) must be accessible via shape inference, but saw value None: {TensorShape(x._shape)}"
+            )
     steps: Any = next((x._shape[0] for x in flat if x._shape is not None and x._shape[0] is not None), None)
     known_steps = steps
     with name_scope("dynamic_rnn"):
         count = np.int32(steps) if steps is not None else _dim(flat[0], 0)
         sources = [
             TensorArray(
-                x.dtype.base_dtype, size=count, element_shape=None if x._shape is None else x._shape[1:], tensor_array_name=f"input_{i}"
+                x.dtype.base_dtype,
+                size=count,
+                element_shape=None if x._shape is None else x._shape[1:],
+                tensor_array_name=f"input_{i}",
             ).unstack(x)
             for i, x in enumerate(flat)
         ]
         sizes = nest.flatten(cell.output_size)
         known_batch = batch if isinstance(batch, int) else None
-        kinds = nest.flatten(dtype) if dtype is not None and nest.is_nested(dtype) else [_state_dtype(dtype, state)] * len(sizes)
+        kinds = (
+            nest.flatten(dtype)
+            if dtype is not None and nest.is_nested(dtype)
+            else [_state_dtype(dtype, state)] * len(sizes)
+        )
         results = [
             TensorArray(k, size=count, element_shape=(known_batch, *_size(s)), tensor_array_name=f"output_{i}")
             for i, (s, k) in enumerate(zip(sizes, kinds, strict=True))
@@ -209,7 +227,12 @@ def bidirectional_dynamic_rnn(
     """dynamic_rnn forwards and, with another cell, backwards: ((outputs forwards, backwards), (state forwards, backwards))."""
     _check_cell("cell_fw", cell_fw)
     _check_cell("cell_bw", cell_bw)
-    options = {"dtype": dtype, "parallel_iterations": parallel_iterations, "swap_memory": swap_memory, "time_major": time_major}
+    options = {
+        "dtype": dtype,
+        "parallel_iterations": parallel_iterations,
+        "swap_memory": swap_memory,
+        "time_major": time_major,
+    }
     time_axis, batch_axis = (0, 1) if time_major else (1, 0)
 
     def reverse(x: Tensor) -> Tensor:
@@ -222,12 +245,20 @@ def bidirectional_dynamic_rnn(
             out_fw, state_fw = dynamic_rnn(cell_fw, inputs, sequence_length, initial_state_fw, scope=fw, **options)
         with variable_scope("bw") as bw:
             backwards = nest.map_structure(lambda x: reverse(convert_to_tensor(x)), inputs)
-            reversed_out, state_bw = dynamic_rnn(cell_bw, backwards, sequence_length, initial_state_bw, scope=bw, **options)
+            reversed_out, state_bw = dynamic_rnn(
+                cell_bw, backwards, sequence_length, initial_state_bw, scope=bw, **options
+            )
     out_bw = nest.map_structure(reverse, reversed_out)
     return (out_fw, out_bw), (state_fw, state_bw)
 
 
-def raw_rnn(cell: Any, loop_fn: Callable[..., Any], parallel_iterations: int | None = None, swap_memory: bool = False, scope: Any = None) -> Any:
+def raw_rnn(
+    cell: Any,
+    loop_fn: Callable[..., Any],
+    parallel_iterations: int | None = None,
+    swap_memory: bool = False,
+    scope: Any = None,
+) -> Any:
     """A loop over a cell that `loop_fn(time, output, state, loop_state)` steers: (TensorArrays of what it emits, last state, last loop state).
 
     `loop_fn` returns (finished per example, next input, next state, what to emit, next loop state); the loop ends when all are finished.
@@ -236,9 +267,13 @@ def raw_rnn(cell: Any, loop_fn: Callable[..., Any], parallel_iterations: int | N
     if not callable(loop_fn):
         raise TypeError("loop_fn must be a callable")
     with variable_scope(scope or "rnn"):
-        finished, first_input, state, emit, loop_state = loop_fn(np.int32(0) + convert_to_tensor(np.int32(0)), None, None, None)
+        finished, first_input, state, emit, loop_state = loop_fn(
+            np.int32(0) + convert_to_tensor(np.int32(0)), None, None, None
+        )
         flat_input = [convert_to_tensor(x) for x in nest.flatten(first_input)]
-        batch = next((x._shape[0] for x in flat_input if x._shape is not None and x._shape and x._shape[0] is not None), None)
+        batch = next(
+            (x._shape[0] for x in flat_input if x._shape is not None and x._shape and x._shape[0] is not None), None
+        )
         if batch is None:
             batch = _dim(flat_input[0], 0)
         state = nest.map_structure(lambda s: s if hasattr(s, "_flow_parts") else convert_to_tensor(s), state)
@@ -250,21 +285,38 @@ def raw_rnn(cell: Any, loop_fn: Callable[..., Any], parallel_iterations: int | N
         else:
             sizes = [_size(s) for s in nest.flatten(cell.output_size)]
             kinds = [_state_dtype(None, state)] * len(sizes)
-        results = [TensorArray(k, size=0, dynamic_size=True, tensor_array_name=f"rnn_output_{i}") for i, k in enumerate(kinds)]
-        zeros = nest.pack_sequence_as(emit_structure, [zeros_of(batch, s, k) for s, k in zip(sizes, kinds, strict=True)])
+        results = [
+            TensorArray(k, size=0, dynamic_size=True, tensor_array_name=f"rnn_output_{i}") for i, k in enumerate(kinds)
+        ]
+        zeros = nest.pack_sequence_as(
+            emit_structure, [zeros_of(batch, s, k) for s, k in zip(sizes, kinds, strict=True)]
+        )
         has_loop_state = loop_state is not None
-        extra = nest.map_structure(lambda v: v if hasattr(v, "_flow_parts") else convert_to_tensor(v), loop_state) if has_loop_state else np.int32(0)
+        extra = (
+            nest.map_structure(lambda v: v if hasattr(v, "_flow_parts") else convert_to_tensor(v), loop_state)
+            if has_loop_state
+            else np.int32(0)
+        )
 
         def body(time: Tensor, done: Tensor, current: Any, arrays: Any, old: Any, extra: Any) -> Any:
             output, new = cell(current, old)
             next_time = time + 1
-            next_done, next_input, new, emitted, next_extra = loop_fn(next_time, output, new, extra if has_loop_state else None)
+            next_done, next_input, new, emitted, next_extra = loop_fn(
+                next_time, output, new, extra if has_loop_state else None
+            )
             new = nest.pack_sequence_as(old, nest.flatten(new))
             nest.assert_same_structure(emit_structure, emitted, check_types=False)
             emitted = _copy_through(done, zeros, nest.map_structure(convert_to_tensor, emitted))
             new = _copy_through(done, old, new)
             written = [a.write(time, e) for a, e in zip(arrays, nest.flatten(emitted), strict=True)]
-            return next_time, raw.LogicalOr(done, next_done), next_input, written, new, next_extra if has_loop_state else extra
+            return (
+                next_time,
+                raw.LogicalOr(done, next_done),
+                next_input,
+                written,
+                new,
+                next_extra if has_loop_state else extra,
+            )
 
         _, _, _, arrays, final, final_extra = while_loop(
             lambda time, done, *_: raw.LogicalNot(raw.All(done, np.array([0], np.int32))), body,
@@ -274,7 +326,9 @@ def raw_rnn(cell: Any, loop_fn: Callable[..., Any], parallel_iterations: int | N
 
 
 # --- unrolled ---------------------------------------------------------------------------------------------------------------------
-def static_rnn(cell: Any, inputs: Any, initial_state: Any = None, dtype: Any = None, sequence_length: Any = None, scope: Any = None) -> Any:
+def static_rnn(
+    cell: Any, inputs: Any, initial_state: Any = None, dtype: Any = None, sequence_length: Any = None, scope: Any = None
+) -> Any:
     """Runs `cell` over a list of inputs [batch, …], one a step, unrolled: (list of outputs, last state)."""
     _check_cell("cell", cell)
     if not nest.is_nested(inputs):
@@ -299,7 +353,8 @@ def static_rnn(cell: Any, inputs: Any, initial_state: Any = None, dtype: Any = N
                 if zeros is None:
                     kinds = [o.dtype.base_dtype for o in nest.flatten(output)]
                     zeros = nest.pack_sequence_as(
-                        output, [zeros_of(batch, s, k) for s, k in zip(nest.flatten(cell.output_size), kinds, strict=True)]
+                        output,
+                        [zeros_of(batch, s, k) for s, k in zip(nest.flatten(cell.output_size), kinds, strict=True)],
                     )
                 finished = raw.LessEqual(lengths, np.int32(time))
                 output = _copy_through(finished, zeros, output)
@@ -309,7 +364,9 @@ def static_rnn(cell: Any, inputs: Any, initial_state: Any = None, dtype: Any = N
         return outputs, state
 
 
-def static_state_saving_rnn(cell: Any, inputs: Any, state_saver: Any, state_name: Any, sequence_length: Any = None, scope: Any = None) -> Any:
+def static_state_saving_rnn(
+    cell: Any, inputs: Any, state_saver: Any, state_name: Any, sequence_length: Any = None, scope: Any = None
+) -> Any:
     """static_rnn that takes its first state from `state_saver.state(name)` and saves the last one with `save_state`."""
     names = nest.flatten(state_name)
     first = nest.pack_sequence_as(cell.state_size, [state_saver.state(n) for n in names])
@@ -341,10 +398,14 @@ def static_bidirectional_rnn(
         with variable_scope("fw") as fw:
             out_fw, state_fw = static_rnn(cell_fw, inputs, initial_state_fw, dtype, sequence_length, scope=fw)
         with variable_scope("bw") as bw:
-            out_bw, state_bw = static_rnn(cell_bw, _reverse_list(inputs, sequence_length), initial_state_bw, dtype, sequence_length, scope=bw)
+            out_bw, state_bw = static_rnn(
+                cell_bw, _reverse_list(inputs, sequence_length), initial_state_bw, dtype, sequence_length, scope=bw
+            )
     out_bw = _reverse_list(out_bw, sequence_length)
     outputs = [
-        nest.pack_sequence_as(f, [raw.ConcatV2([a, b], np.int32(1)) for a, b in zip(nest.flatten(f), nest.flatten(b), strict=True)])
+        nest.pack_sequence_as(
+            f, [raw.ConcatV2([a, b], np.int32(1)) for a, b in zip(nest.flatten(f), nest.flatten(b), strict=True)]
+        )
         for f, b in zip(out_fw, out_bw, strict=True)
     ]
     return outputs, state_fw, state_bw
@@ -389,7 +450,16 @@ def stack_bidirectional_dynamic_rnn(
             first_bw = initial_states_bw[i] if initial_states_bw else None
             with variable_scope(f"cell_{i}"):
                 outputs, (state_fw, state_bw) = bidirectional_dynamic_rnn(
-                    fw, bw, layer, sequence_length, first_fw, first_bw, dtype, parallel_iterations, swap_memory, time_major
+                    fw,
+                    bw,
+                    layer,
+                    sequence_length,
+                    first_fw,
+                    first_bw,
+                    dtype,
+                    parallel_iterations,
+                    swap_memory,
+                    time_major,
                 )
                 layer = raw.ConcatV2(list(outputs), np.int32(2))
             states_fw.append(state_fw)
@@ -410,8 +480,23 @@ def _check_stack(cells_fw: Any, cells_bw: Any, states_fw: Any, states_bw: Any) -
             raise ValueError(f"{name} must be a list of state tensors (one per layer).")
 
 
-_PUBLIC = ["dynamic_rnn", "bidirectional_dynamic_rnn", "raw_rnn", "static_rnn", "static_state_saving_rnn", "static_bidirectional_rnn"]
+_PUBLIC = [
+    "dynamic_rnn",
+    "bidirectional_dynamic_rnn",
+    "raw_rnn",
+    "static_rnn",
+    "static_state_saving_rnn",
+    "static_bidirectional_rnn",
+]
 __tf_exports__ = {
     **{f"nn.{n}": n for n in _PUBLIC},
-    **{f"contrib.rnn.{n}": n for n in ("static_rnn", "static_state_saving_rnn", "static_bidirectional_rnn", "stack_bidirectional_dynamic_rnn")},
+    **{
+        f"contrib.rnn.{n}": n
+        for n in (
+            "static_rnn",
+            "static_state_saving_rnn",
+            "static_bidirectional_rnn",
+            "stack_bidirectional_dynamic_rnn",
+        )
+    },
 }

@@ -102,7 +102,9 @@ class RNNCell:
     Subclasses give `call(inputs, state)` and, for variables, `build(inputs_shape)` with `add_variable`. Calls share variables.
     """
 
-    def __init__(self, trainable: bool = True, name: str | None = None, dtype: Any = None, _reuse: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, trainable: bool = True, name: str | None = None, dtype: Any = None, _reuse: Any = None, **kwargs: Any
+    ) -> None:
         unknown = set(kwargs) - {"reuse", "input_shape", "activity_regularizer"}
         if unknown:
             raise TypeError(f"Keyword argument not understood: {sorted(unknown)[0]}")
@@ -152,7 +154,9 @@ class RNNCell:
         if self._dtype is None and first is not None:
             self._dtype = convert_to_tensor(first).dtype.base_dtype
         reuse = True if self.built else self._reuse
-        with variable_scope(self._scope, reuse=reuse, auxiliary_name_scope=False, custom_getter=self._remember) as entered:
+        with variable_scope(
+            self._scope, reuse=reuse, auxiliary_name_scope=False, custom_getter=self._remember
+        ) as entered:
             original = entered.original_name_scope
             with name_scope(original or None) if original else get_default_graph().name_scope(None):
                 if not self.built:
@@ -204,10 +208,14 @@ class RNNCell:
         if inputs is not None:
             inputs = convert_to_tensor(inputs)
             known = inputs._shape[0] if inputs._shape else None
-            batch_size = known if known is not None else raw.StridedSlice(raw.Shape(inputs), [0], [1], [1], shrink_axis_mask=1)
+            batch_size = (
+                known if known is not None else raw.StridedSlice(raw.Shape(inputs), [0], [1], [1], shrink_axis_mask=1)
+            )
             dtype = inputs.dtype
         if batch_size is None or dtype is None:
-            raise ValueError("batch_size and dtype cannot be None while constructing initial state: batch_size={batch_size}, dtype={dtype}")
+            raise ValueError(
+                "batch_size and dtype cannot be None while constructing initial state: batch_size={batch_size}, dtype={dtype}"
+            )
         return self.zero_state(batch_size, dtype)
 
     # what it holds --------------------------------------------------------------------------------------------------------------------
@@ -223,7 +231,9 @@ class RNNCell:
     @property
     def scope_name(self) -> str:
         if self.__dict__.get("_scope") is None:
-            raise ValueError(f'No name available for layer scope because the layer "{self.name}" has not been used yet.')
+            raise ValueError(
+                f'No name available for layer scope because the layer "{self.name}" has not been used yet.'
+            )
         return self._scope.name  # type: ignore[no-any-return]
 
     @property
@@ -267,7 +277,15 @@ def _snake(name: str) -> str:
 class BasicRNNCell(RNNCell):
     """output = new state = activation(W [inputs, state] + b)."""
 
-    def __init__(self, num_units: int, activation: Any = None, reuse: Any = None, name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        num_units: int,
+        activation: Any = None,
+        reuse: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(_reuse=reuse, name=name, dtype=dtype, **kwargs)
         self._num_units = num_units
         self._activation = _activation(activation, "Tanh")
@@ -317,9 +335,13 @@ class GRUCell(RNNCell):
         bias = self._bias_initializer
         self._gate_kernel = self.add_variable("gates/kernel", shape=[rows, 2 * n], initializer=self._kernel_initializer)
         self._gate_bias = self.add_variable(
-            "gates/bias", shape=[2 * n], initializer=bias if bias is not None else constant_initializer(1.0, dtype=self._dtype)
+            "gates/bias",
+            shape=[2 * n],
+            initializer=bias if bias is not None else constant_initializer(1.0, dtype=self._dtype),
         )
-        self._candidate_kernel = self.add_variable("candidate/kernel", shape=[rows, n], initializer=self._kernel_initializer)
+        self._candidate_kernel = self.add_variable(
+            "candidate/kernel", shape=[rows, n], initializer=self._kernel_initializer
+        )
         self._candidate_bias = self.add_variable(
             "candidate/bias", shape=[n], initializer=bias if bias is not None else zeros_initializer(dtype=self._dtype)
         )
@@ -404,10 +426,15 @@ class LSTMCell(RNNCell):
         n = self._num_units
         shards = None if self._num_unit_shards is None else fixed_size_partitioner(self._num_unit_shards)
         self._kernel = self.add_variable(
-            _KERNEL, shape=[_depth(inputs_shape) + self._output_size, 4 * n], initializer=self._initializer, partitioner=shards
+            _KERNEL,
+            shape=[_depth(inputs_shape) + self._output_size, 4 * n],
+            initializer=self._initializer,
+            partitioner=shards,
         )
         self._bias = self.add_variable(
-            _BIAS, shape=[4 * n], initializer=zeros_initializer(dtype=self._dtype) if self._initializer is None else zeros_initializer()
+            _BIAS,
+            shape=[4 * n],
+            initializer=zeros_initializer(dtype=self._dtype) if self._initializer is None else zeros_initializer(),
         )
         if self._use_peepholes:
             self._w_f_diag, self._w_i_diag, self._w_o_diag = (
@@ -424,7 +451,10 @@ class LSTMCell(RNNCell):
         if self._state_is_tuple:
             c_prev, m_prev = state
         else:
-            c_prev, m_prev = state[:, : self._num_units], state[:, self._num_units : self._num_units + self._output_size]
+            c_prev, m_prev = (
+                state[:, : self._num_units],
+                state[:, self._num_units : self._num_units + self._output_size],
+            )
         gates = _linear(_join([inputs, m_prev]), self._kernel, self._bias)
         i, j, f, o = raw.Split(np.int32(1), gates, num_split=4)
         if self._use_peepholes:
@@ -460,7 +490,9 @@ class MultiRNNCell(RNNCell):
         self._cells = cells
         self._state_is_tuple = state_is_tuple
         if not state_is_tuple and any(nest.is_nested(c.state_size) for c in cells):
-            raise ValueError(f"Some cells return tuples of states, but the flag state_is_tuple is not set.  State sizes are: {[c.state_size for c in cells]}")
+            raise ValueError(
+                f"Some cells return tuples of states, but the flag state_is_tuple is not set.  State sizes are: {[c.state_size for c in cells]}"
+            )
 
     @property
     def state_size(self) -> Any:
@@ -490,7 +522,9 @@ class MultiRNNCell(RNNCell):
             with variable_scope(f"cell_{i}"):
                 if self._state_is_tuple:
                     if not nest.is_nested(state):
-                        raise ValueError(f"Expected state to be a tuple of length {len(self.state_size)}, but received: {state}")
+                        raise ValueError(
+                            f"Expected state to be a tuple of length {len(self.state_size)}, but received: {state}"
+                        )
                     mine = state[i]
                 else:
                     mine = state[:, start : start + cell.state_size]
@@ -531,7 +565,11 @@ class _Wrapper(RNNCell):
             return self.cell.zero_state(batch_size, dtype)
 
     def __call__(self, inputs: Any, state: Any, scope: Any = None, **kwargs: Any) -> Any:
-        return self._around(inputs, state, lambda i, s: self.cell(i, s, scope=scope, **kwargs) if scope is not None else self.cell(i, s, **kwargs))
+        return self._around(
+            inputs,
+            state,
+            lambda i, s: self.cell(i, s, scope=scope, **kwargs) if scope is not None else self.cell(i, s, **kwargs),
+        )
 
     def _around(self, inputs: Any, state: Any, call: Callable[[Any, Any], Any]) -> Any:
         raise NotImplementedError
@@ -539,7 +577,9 @@ class _Wrapper(RNNCell):
 
 def _check_cell(name: str, cell: Any) -> None:
     if not all(hasattr(cell, a) for a in ("output_size", "state_size")) or not callable(cell):
-        raise TypeError(f"The argument {name!r} ({cell}) is not an RNNCell: 'output_size' property is missing or it is not callable.")
+        raise TypeError(
+            f"The argument {name!r} ({cell}) is not an RNNCell: 'output_size' property is missing or it is not callable."
+        )
 
 
 class DropoutWrapper(_Wrapper):
@@ -581,7 +621,9 @@ class DropoutWrapper(_Wrapper):
 
         if self._drops("input"):
             if input_size is None:
-                raise ValueError("When variational_recurrent=True and input_keep_prob < 1.0 or is unknown, input_size must be provided")
+                raise ValueError(
+                    "When variational_recurrent=True and input_keep_prob < 1.0 or is unknown, input_size must be provided"
+                )
             self._noise["input"] = noise("input", input_size)
         self._noise["state"] = noise("state", self.cell.state_size)
         self._noise["output"] = noise("output", self.cell.output_size)
@@ -631,7 +673,13 @@ def _filter_like(visitor: Callable[[Any], Any], state: Any) -> Any:
         return verdict
     if nest.is_nested(state) and not isinstance(state, LSTMStateTuple):
         children = [_filter_like(visitor, s) for s in (state.values() if isinstance(state, dict) else state)]
-        return type(state)(*children) if hasattr(state, "_fields") else type(state)(children) if not isinstance(state, dict) else dict(zip(state, children, strict=True))
+        return (
+            type(state)(*children)
+            if hasattr(state, "_fields")
+            else type(state)(children)
+            if not isinstance(state, dict)
+            else dict(zip(state, children, strict=True))
+        )
     if nest.is_nested(state):
         return nest.pack_sequence_as(state, [verdict] * len(nest.flatten(state)))
     return verdict
@@ -666,7 +714,9 @@ class ResidualWrapper(_Wrapper):
 
         def add(i: Tensor, o: Tensor) -> Tensor:
             if i._shape is not None and o._shape is not None and not TensorShape(i._shape).is_compatible_with(o._shape):
-                raise ValueError(f"ResidualWrapper: inputs of shape {TensorShape(i._shape)} cannot be added to outputs of {TensorShape(o._shape)}")
+                raise ValueError(
+                    f"ResidualWrapper: inputs of shape {TensorShape(i._shape)} cannot be added to outputs of {TensorShape(o._shape)}"
+                )
             return i + o  # type: ignore[no-any-return]
 
         return nest.map_structure(add, inputs, outputs), new
@@ -705,14 +755,15 @@ class DeviceWrapper(_Wrapper):
         self._device = device
 
     def zero_state(self, batch_size: Any, dtype: Any) -> Any:
-        with name_scope(type(self).__name__ + "ZeroState", None, [batch_size]), get_default_graph().device(self._device):
+        with (
+            name_scope(type(self).__name__ + "ZeroState", None, [batch_size]),
+            get_default_graph().device(self._device),
+        ):
             return self.cell.zero_state(batch_size, dtype)
 
     def _around(self, inputs: Any, state: Any, call: Callable[[Any, Any], Any]) -> Any:
         with get_default_graph().device(self._device):
             return call(inputs, state)
-
-
 
 
 _CORE = ["RNNCell", "BasicRNNCell", "GRUCell", "BasicLSTMCell", "LSTMCell", "LSTMStateTuple", "MultiRNNCell", "DropoutWrapper", "ResidualWrapper",

@@ -9,7 +9,16 @@ import numpy as np
 
 from hornbeam.api.init_ops import constant_initializer, random_uniform_initializer, zeros_initializer
 from hornbeam.api.rnn_cell import (
-    GRUCell, LSTMStateTuple, RNNCell, _activation, _check_cell, _clip, _depth, _dropout, _join, _linear,
+    GRUCell,
+    LSTMStateTuple,
+    RNNCell,
+    _activation,
+    _check_cell,
+    _clip,
+    _depth,
+    _dropout,
+    _join,
+    _linear,
 )  # fmt: skip
 from hornbeam.api.variable_scope import get_variable, variable_scope
 from hornbeam.core.graph import Tensor
@@ -35,7 +44,14 @@ class _Units(RNNCell):
 class UGRNNCell(_Units):
     """Update gate RNN (Collins et al., 2016)."""
 
-    def __init__(self, num_units: int, initializer: Any = None, forget_bias: float = 1.0, activation: Any = None, reuse: Any = None) -> None:
+    def __init__(
+        self,
+        num_units: int,
+        initializer: Any = None,
+        forget_bias: float = 1.0,
+        activation: Any = None,
+        reuse: Any = None,
+    ) -> None:
         super().__init__(num_units, reuse)
         self._initializer = initializer
         self._forget_bias = forget_bias
@@ -43,7 +59,9 @@ class UGRNNCell(_Units):
 
     def call(self, inputs: Any, state: Any) -> Any:
         both = _join([inputs, state])
-        kernel = get_variable("kernel", [_depth(both), 2 * self._num_units], dtype=both.dtype, initializer=self._initializer)
+        kernel = get_variable(
+            "kernel", [_depth(both), 2 * self._num_units], dtype=both.dtype, initializer=self._initializer
+        )
         bias = get_variable("bias", [2 * self._num_units], dtype=both.dtype, initializer=zeros_initializer())
         g, c = raw.Split(np.int32(1), _linear(both, kernel, bias), num_split=2)
         gate = raw.Sigmoid(g + self._forget_bias)
@@ -106,7 +124,9 @@ class LayerNormBasicLSTMCell(_Units):
 class NASCell(_Units):
     """The cell found by neural architecture search (Zoph & Le, 2017)."""
 
-    def __init__(self, num_units: int, num_proj: int | None = None, use_bias: bool = False, reuse: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, num_units: int, num_proj: int | None = None, use_bias: bool = False, reuse: Any = None, **kwargs: Any
+    ) -> None:
         super().__init__(num_units, reuse, **kwargs)
         self._num_proj = num_proj
         self._use_bias = use_bias
@@ -124,7 +144,11 @@ class NASCell(_Units):
         self._recurrent = self.add_variable("recurrent_kernel", [self.output_size, n])
         self._kernel = self.add_variable("kernel", [_depth(inputs_shape), n])
         self._bias = self.add_variable("bias", [n], initializer=zeros_initializer()) if self._use_bias else None
-        self._projection = self.add_variable("projection_weights", [self._num_units, self._num_proj]) if self._num_proj is not None else None
+        self._projection = (
+            self.add_variable("projection_weights", [self._num_units, self._num_proj])
+            if self._num_proj is not None
+            else None
+        )
         self.built = True
 
     def call(self, inputs: Any, state: Any) -> Any:
@@ -184,10 +208,14 @@ class ConvLSTMCell(RNNCell):
         c, h = state
         both = raw.ConcatV2([inputs, h], np.int32(self._ndims + 1))
         initializer = self._initializers if callable(self._initializers) else None
-        kernel = get_variable("kernel", [*self._kernel_shape, _depth(both), 4 * self._channels], dtype=both.dtype, initializer=initializer)
+        kernel = get_variable(
+            "kernel", [*self._kernel_shape, _depth(both), 4 * self._channels], dtype=both.dtype, initializer=initializer
+        )
         gates = _convolve(both, kernel, self._ndims)
         if self._use_bias:
-            gates = gates + get_variable("biases", [4 * self._channels], dtype=both.dtype, initializer=zeros_initializer())
+            gates = gates + get_variable(
+                "biases", [4 * self._channels], dtype=both.dtype, initializer=zeros_initializer()
+            )
         i, j, f, o = raw.Split(np.int32(self._ndims + 1), gates, num_split=4)
         new_c = raw.Sigmoid(f + self._forget_bias) * c + raw.Sigmoid(i) * raw.Tanh(j)
         new_h = raw.Tanh(new_c) * raw.Sigmoid(o)
@@ -200,7 +228,9 @@ def _convolve(x: Tensor, kernel: Any, n: int) -> Tensor:
         return raw.Conv3D(x, kernel, strides=[1] * 5, padding="SAME")  # type: ignore[no-any-return]
     if n == 2:
         return raw.Conv2D(x, kernel, strides=[1] * 4, padding="SAME")  # type: ignore[no-any-return]
-    wide = raw.Conv2D(raw.ExpandDims(x, np.int32(1)), raw.ExpandDims(kernel, np.int32(0)), strides=[1] * 4, padding="SAME")
+    wide = raw.Conv2D(
+        raw.ExpandDims(x, np.int32(1)), raw.ExpandDims(kernel, np.int32(0)), strides=[1] * 4, padding="SAME"
+    )
     return raw.Squeeze(wide, squeeze_dims=[1])  # type: ignore[no-any-return]
 
 
@@ -223,7 +253,14 @@ class Conv3DLSTMCell(ConvLSTMCell):
 class GRUBlockCellV2(GRUCell):
     """GRU with GRUCell's variables; XLA fuses either."""
 
-    def __init__(self, num_units: int | None = None, cell_size: int | None = None, reuse: Any = None, name: str = "gru_cell", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        num_units: int | None = None,
+        cell_size: int | None = None,
+        reuse: Any = None,
+        name: str = "gru_cell",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(_units(num_units, cell_size), reuse=reuse, name=name, **kwargs)
 
 
@@ -309,10 +346,14 @@ class _Around(RNNCell):
 class EmbeddingWrapper(_Around):
     """Looks integer inputs up in a table (variable `embedding`) before a cell."""
 
-    def __init__(self, cell: Any, embedding_classes: int, embedding_size: int, initializer: Any = None, reuse: Any = None) -> None:
+    def __init__(
+        self, cell: Any, embedding_classes: int, embedding_size: int, initializer: Any = None, reuse: Any = None
+    ) -> None:
         super().__init__(cell, reuse)
         if embedding_classes <= 0 or embedding_size <= 0:
-            raise ValueError(f"Both embedding_classes and embedding_size must be > 0: {embedding_classes}, {embedding_size}.")
+            raise ValueError(
+                f"Both embedding_classes and embedding_size must be > 0: {embedding_classes}, {embedding_size}."
+            )
         self._classes = embedding_classes
         self._embedding_size = embedding_size
         self._initializer = initializer
@@ -321,7 +362,12 @@ class EmbeddingWrapper(_Around):
         bound = float(np.sqrt(3))
         initializer = self._initializer or random_uniform_initializer(-bound, bound)
         first = state[0] if isinstance(state, tuple) else state
-        table = get_variable("embedding", [self._classes, self._embedding_size], initializer=initializer, dtype=getattr(first, "dtype", None))
+        table = get_variable(
+            "embedding",
+            [self._classes, self._embedding_size],
+            initializer=initializer,
+            dtype=getattr(first, "dtype", None),
+        )
         embedded = raw.GatherV2(table, raw.Reshape(inputs, np.array([-1], np.int32)), np.int32(0))
         return self._cell(embedded, state)
 
@@ -329,7 +375,9 @@ class EmbeddingWrapper(_Around):
 class InputProjectionWrapper(_Around):
     """A linear layer before a cell."""
 
-    def __init__(self, cell: Any, num_proj: int, activation: Any = None, input_size: Any = None, reuse: Any = None) -> None:
+    def __init__(
+        self, cell: Any, num_proj: int, activation: Any = None, input_size: Any = None, reuse: Any = None
+    ) -> None:
         super().__init__(cell, reuse)
         if input_size is not None:
             raise ValueError("The input_size parameter is deprecated: the size is taken from the inputs.")

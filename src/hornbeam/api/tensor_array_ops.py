@@ -59,7 +59,10 @@ class TensorArray:
             if self._size.dtype.base_dtype is not dtypes.int32:
                 self._size = raw.Cast(self._size, DstT=dtypes.int32)
             self._flow = raw.TensorListReserve(
-                _shape_input(self._element_shape), self._size, element_dtype=self._dtype, name=tensor_array_name or scope
+                _shape_input(self._element_shape),
+                self._size,
+                element_dtype=self._dtype,
+                name=tensor_array_name or scope,
             )
 
     # loops carry the flow --------------------------------------------------------------------------------------------------
@@ -132,19 +135,25 @@ class TensorArray:
             return
         merged = merge(self._element_shape, shape)
         if merged is _CONFLICT:
-            raise ValueError(f"Inconsistent shapes: saw {TensorShape(shape)} but expected {TensorShape(self._element_shape)}")
+            raise ValueError(
+                f"Inconsistent shapes: saw {TensorShape(shape)} but expected {TensorShape(self._element_shape)}"
+            )
         self._shape_seen[0] = merged
 
     def _value(self, value: Any, name: str = "value") -> Tensor:
         t = convert_to_tensor(value, name=name, preferred_dtype=self._dtype)
         if t.dtype.base_dtype is not self._dtype:
-            raise TypeError(f"TensorArray dtype is {self._dtype.name} but Op is trying to write dtype {t.dtype.base_dtype.name}")
+            raise TypeError(
+                f"TensorArray dtype is {self._dtype.name} but Op is trying to write dtype {t.dtype.base_dtype.name}"
+            )
         return t
 
     def read(self, index: Any, name: str | None = None) -> Tensor:
         """Element `index`."""
         with name_scope(name, "TensorArrayV2Read", [self._flow, index]) as scope:
-            value: Tensor = raw.TensorListGetItem(self._flow, _index(index), _shape_input(self._element_shape), element_dtype=self._dtype, name=scope)
+            value: Tensor = raw.TensorListGetItem(
+                self._flow, _index(index), _shape_input(self._element_shape), element_dtype=self._dtype, name=scope
+            )
             value._shape = self._element_shape
             return value
 
@@ -154,7 +163,9 @@ class TensorArray:
             value = self._value(value)
             self._check_element(value._shape)
             return self._with(
-                raw.TensorListSetItem(self._flow, _index(index), value, resize_if_index_out_of_bounds=self._dynamic_size, name=scope)
+                raw.TensorListSetItem(
+                    self._flow, _index(index), value, resize_if_index_out_of_bounds=self._dynamic_size, name=scope
+                )
             )
 
     def stack(self, name: str | None = None) -> Tensor:
@@ -164,7 +175,11 @@ class TensorArray:
             if not self._dynamic_size and self._size is not None:
                 n = constant_value(self._size)
             value: Tensor = raw.TensorListStack(
-                self._flow, _shape_input(self._element_shape), element_dtype=self._dtype, num_elements=-1 if n is None else int(n), name=scope
+                self._flow,
+                _shape_input(self._element_shape),
+                element_dtype=self._dtype,
+                num_elements=-1 if n is None else int(n),
+                name=scope,
             )
             if self._element_shape is not None:
                 value._shape = (None if n is None else int(n), *self._element_shape)
@@ -186,7 +201,11 @@ class TensorArray:
         with name_scope(name, "TensorArrayV2Concat", [self._flow]) as scope:
             s = self._element_shape
             value, _ = raw.TensorListConcatV2(
-                self._flow, _shape_input(None if s is None else (None, *s[1:])), np.zeros([0], np.int64), element_dtype=self._dtype, name=scope
+                self._flow,
+                _shape_input(None if s is None else (None, *s[1:])),
+                np.zeros([0], np.int64),
+                element_dtype=self._dtype,
+                name=scope,
             )
             if s is not None:
                 value._shape = (None, *s[1:])

@@ -227,5 +227,7 @@ _PYTHON = {
     "ops.resource_variable_ops": "ResourceVariable is_resource_variable",
     "ops.variables": "RefVariable PartitionedVariable",
 }
-__tf_exports__ |= {f"python.{m}.{n}": f"hornbeam.core.variables:{n}" for m, names in _PYTHON.items() for n in names.split()}
+__tf_exports__ |= {
+    f"python.{m}.{n}": f"hornbeam.core.variables:{n}" for m, names in _PYTHON.items() for n in names.split()
+}
 __tf_exports__["python.ops.variables.VariableV1"] = "hornbeam.core.variables:Variable"

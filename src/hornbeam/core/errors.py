@@ -67,29 +67,108 @@ class OpError(Exception):
         return "\n".join(lines) if traceback else self._message
 
 
-def _make(name: str, error_code: int, doc: str) -> type[OpError]:
-    def __init__(self: OpError, node_def: Any = None, op: Any = None, message: str = "", *args: Any) -> None:
-        OpError.__init__(self, node_def, op, message, error_code, *args)
+class _Coded(OpError):
+    """An error whose class says its status code."""
 
-    return type(name, (OpError,), {"__init__": __init__, "__doc__": doc, "code": error_code, "__module__": __name__})
+    def __init__(self, node_def: Any = None, op: Any = None, message: str = "", *args: Any) -> None:
+        super().__init__(node_def, op, message, type(self).code, *args)
 
 
-CancelledError = _make("CancelledError", CANCELLED, "An operation or step was cancelled.")
-UnknownError = _make("UnknownError", UNKNOWN, "An error of no known kind.")
-InvalidArgumentError = _make("InvalidArgumentError", INVALID_ARGUMENT, "An operation received an invalid argument.")
-DeadlineExceededError = _make("DeadlineExceededError", DEADLINE_EXCEEDED, "A deadline passed before completion.")
-NotFoundError = _make("NotFoundError", NOT_FOUND, "A file, key or other entity was not found.")
-AlreadyExistsError = _make("AlreadyExistsError", ALREADY_EXISTS, "An entity to be created exists already.")
-PermissionDeniedError = _make("PermissionDeniedError", PERMISSION_DENIED, "The caller may not do this.")
-UnauthenticatedError = _make("UnauthenticatedError", UNAUTHENTICATED, "The request lacks valid credentials.")
-ResourceExhaustedError = _make("ResourceExhaustedError", RESOURCE_EXHAUSTED, "A resource (memory, disk) ran out.")
-FailedPreconditionError = _make("FailedPreconditionError", FAILED_PRECONDITION, "The system's state forbids this.")
-AbortedError = _make("AbortedError", ABORTED, "An operation was aborted.")
-OutOfRangeError = _make("OutOfRangeError", OUT_OF_RANGE, "An operation went past the end of its input.")
-UnimplementedError = _make("UnimplementedError", UNIMPLEMENTED, "The operation is not implemented.")
-InternalError = _make("InternalError", INTERNAL, "An invariant of the runtime is broken.")
-UnavailableError = _make("UnavailableError", UNAVAILABLE, "The runtime is unavailable.")
-DataLossError = _make("DataLossError", DATA_LOSS, "Unrecoverable data loss or corruption.")
+class CancelledError(_Coded):
+    """An operation or step was cancelled."""
+
+    code = CANCELLED
+
+
+class UnknownError(_Coded):
+    """An error of no known kind."""
+
+    code = UNKNOWN
+
+
+class InvalidArgumentError(_Coded):
+    """An operation received an invalid argument."""
+
+    code = INVALID_ARGUMENT
+
+
+class DeadlineExceededError(_Coded):
+    """A deadline passed before completion."""
+
+    code = DEADLINE_EXCEEDED
+
+
+class NotFoundError(_Coded):
+    """A file, key or other entity was not found."""
+
+    code = NOT_FOUND
+
+
+class AlreadyExistsError(_Coded):
+    """An entity to be created exists already."""
+
+    code = ALREADY_EXISTS
+
+
+class PermissionDeniedError(_Coded):
+    """The caller may not do this."""
+
+    code = PERMISSION_DENIED
+
+
+class UnauthenticatedError(_Coded):
+    """The request lacks valid credentials."""
+
+    code = UNAUTHENTICATED
+
+
+class ResourceExhaustedError(_Coded):
+    """A resource (memory, disk) ran out."""
+
+    code = RESOURCE_EXHAUSTED
+
+
+class FailedPreconditionError(_Coded):
+    """The system's state forbids this."""
+
+    code = FAILED_PRECONDITION
+
+
+class AbortedError(_Coded):
+    """An operation was aborted."""
+
+    code = ABORTED
+
+
+class OutOfRangeError(_Coded):
+    """An operation went past the end of its input."""
+
+    code = OUT_OF_RANGE
+
+
+class UnimplementedError(_Coded):
+    """The operation is not implemented."""
+
+    code = UNIMPLEMENTED
+
+
+class InternalError(_Coded):
+    """An invariant of the runtime is broken."""
+
+    code = INTERNAL
+
+
+class UnavailableError(_Coded):
+    """The runtime is unavailable."""
+
+    code = UNAVAILABLE
+
+
+class DataLossError(_Coded):
+    """Unrecoverable data loss or corruption."""
+
+    code = DATA_LOSS
+
 
 _BY_CODE: dict[int, type[OpError]] = {
     c.code: c

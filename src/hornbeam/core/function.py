@@ -49,7 +49,8 @@ class FuncGraph(Graph):
         return t
 
     def capture(self, tensor: Tensor) -> Tensor:
-        """The argument that stands for an outer tensor; small constants are copied in, so that shapes stay known."""
+        """The argument that stands for an outer tensor; small constants are copied in, so that shapes stay known
+        (not floating ones: they may be differentiated)."""
         if tensor.op.graph is self:
             return tensor
         known = self.captures.get(tensor)
@@ -62,7 +63,7 @@ class FuncGraph(Graph):
         else:
             outer_tensor = tensor
             _check_reachable(tensor, self)
-        if tensor.op.type == "Const" and _small(tensor):
+        if tensor.op.type == "Const" and _small(tensor) and not (tensor.dtype.is_floating or tensor.dtype.is_complex):
             with self.control_dependencies(None):
                 from hornbeam.core.constant import const_node
 

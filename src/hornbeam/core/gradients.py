@@ -103,7 +103,10 @@ def gradients(
         raise ValueError(f"Invalid aggregation_method specified {aggregation_method}.")
     with name_scope(name, "gradients", [*ys, *xs, *stop_gradients, *[g for g in grad_ys if g is not None]]) as scope:
         graph = get_default_graph()
-        ys = [y if isinstance(y, IndexedSlices) else convert_to_tensor(y, name=f"y_{i}") for i, y in enumerate(ys)]
+        ys = [
+            y if isinstance(y, (IndexedSlices, Tensor)) else convert_to_tensor(y, name=f"y_{i}")
+            for i, y in enumerate(ys)
+        ]
         xs = [_source(x, f"x_{i}") for i, x in enumerate(xs)]
         stop_gradients = [_source(s, "stop") for s in stop_gradients]
         walk = _Backward(

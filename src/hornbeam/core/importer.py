@@ -23,7 +23,6 @@ from hornbeam.core.raising import Raised, raise_control_flow
 from hornbeam.core.registry import OpSpec
 from hornbeam.core.tensor_shape import to_tuple
 
-
 _PLACEHOLDER_SHAPES = 24  # before this GraphDef version a placeholder's scalar shape meant "unknown"
 
 

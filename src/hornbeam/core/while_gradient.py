@@ -310,9 +310,9 @@ def while_gradient(op: Operation, *grads: Any) -> list[Any]:
             outputs.append(raw.Identity(raw.ZerosLike(a) if g is None else dense(g)))
             outputs[-1]._shape = a._shape
     known = op._extra["kept"] if op._extra and "kept" in op._extra else {}
-    fresh = [t for t, _, _ in graph.kept if t not in known]
-    if fresh:
-        _keep_in_forward_loop(loop, fresh, known)
+    unkept = [t for t, _, _ in graph.kept if t not in known]
+    if unkept:
+        _keep_in_forward_loop(loop, unkept, known)
     sources: dict[Tensor, tuple[Tensor, Tensor]] = {arg: (op.outputs[known[t]], rest) for t, arg, rest in graph.kept}
     sources |= {arg: (outer, arg) for outer, arg in [*graph.passed, *graph.from_outside]}
     start = 3 + len(active)

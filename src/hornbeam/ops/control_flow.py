@@ -54,7 +54,8 @@ RemoteCall = op(
     shape=shapes.unknown, stateful=True,
 )(None)  # fmt: skip
 SymbolicGradient = op(
-    "SymbolicGradient(input: Tin) -> (output: Tout); Tin: list(type) >= 1; Tout: list(type) >= 1; f: func", shape=shapes.unknown
+    "SymbolicGradient(input: Tin) -> (output: Tout); Tin: list(type) >= 1; Tout: list(type) >= 1; f: func",
+    shape=shapes.unknown,
 )(None)
 
 for _spec in (If, StatelessIf, Case, StatelessCase):
@@ -135,7 +136,12 @@ def _(op, *grad):
 _STREAMS = {"log(info)": "INFO", "log(warning)": "WARNING", "log(error)": "ERROR"}
 
 
-@op("PrintV2(input: string) -> (); output_stream: string = 'stderr'; end: string = '\\n'", shape=lambda c: [], stateful=True, host=True)
+@op(
+    "PrintV2(input: string) -> (); output_stream: string = 'stderr'; end: string = '\\n'",
+    shape=lambda c: [],
+    stateful=True,
+    host=True,
+)
 def PrintV2(input, output_stream, end, ctx):
     text = np.asarray(input).reshape(-1)[0].decode("utf-8", "replace") + end.decode()
     where = output_stream.decode()
@@ -151,10 +157,17 @@ def PrintV2(input, output_stream, end, ctx):
         with open(where[7:], "a", encoding="utf-8") as f:
             f.write(text)
     else:
-        raise ctx.fail(f"Unknown output stream: {where}, Valid streams are: stdout, stderr, log(info), log(warning), log(error), file://<path>")
+        raise ctx.fail(
+            f"Unknown output stream: {where}, Valid streams are: stdout, stderr, log(info), log(warning), log(error), file://<path>"
+        )
 
 
-@op("Abort() -> (); error_msg: string = ''; exit_without_error: bool = false", shape=lambda c: [], host=True, stateful=True)
+@op(
+    "Abort() -> (); error_msg: string = ''; exit_without_error: bool = false",
+    shape=lambda c: [],
+    host=True,
+    stateful=True,
+)
 def Abort(error_msg, exit_without_error, ctx):
     if exit_without_error:
         raise SystemExit(0)
@@ -207,7 +220,9 @@ def _result(value: Any, dtype: Any, i: int, token: bytes, ctx: Any) -> Any:
         if array.size == 0 and not hasattr(value, "dtype"):
             return array.astype(dtype.np)
         given = "object" if array.dtype == object else as_dtype(array.dtype).name
-        raise ctx.fail(f"{i}-th value returned by {token.decode()} is {_C_NAMES.get(given, given)}, but expects {_C_NAMES.get(dtype.name, dtype.name)}")
+        raise ctx.fail(
+            f"{i}-th value returned by {token.decode()} is {_C_NAMES.get(given, given)}, but expects {_C_NAMES.get(dtype.name, dtype.name)}"
+        )
     return array
 
 
@@ -235,9 +250,15 @@ def _enter_shape(c: InferenceContext) -> list[Shape]:
 
 for _ref in ("", "Ref"):
     _t = "Ref(T)" if _ref else "T"
-    op(f"{_ref}Switch(data: {_t}, pred: bool) -> (output_false: {_t}, output_true: {_t}); T: type", shape=shapes.unchanged)(None)
+    op(
+        f"{_ref}Switch(data: {_t}, pred: bool) -> (output_false: {_t}, output_true: {_t}); T: type",
+        shape=shapes.unchanged,
+    )(None)
     _n = "Ref(N * T)" if _ref else "N * T"
-    op(f"{_ref}Merge(inputs: {_n if not _ref else 'N * T'}) -> (output: {_t}, value_index: int32); T: type; N: int >= 1", shape=_merge_shape)(None)
+    op(
+        f"{_ref}Merge(inputs: {_n if not _ref else 'N * T'}) -> (output: {_t}, value_index: int32); T: type; N: int >= 1",
+        shape=_merge_shape,
+    )(None)
     op(f"{_ref}Enter(data: {_t}) -> (output: {_t}); T: type; frame_name: string; is_constant: bool = false; parallel_iterations: int = 10",
        shape=_enter_shape)(None)  # fmt: skip
     op(f"{_ref}Exit(data: {_t}) -> (output: {_t}); T: type", shape=shapes.unchanged)(None)

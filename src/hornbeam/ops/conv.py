@@ -117,7 +117,7 @@ def _conv_shape(rank: int, depthwise: bool = False) -> shapes.Rule:
             pairs = _pairs(explicit, first)
         elif explicit:
             raise c.fail("explicit_paddings must be empty if padding is not EXPLICIT")
-        size = []
+        size: list[int | None] = []
         s, d = spatial(c.attr("strides"), first), spatial(c.attr("dilations"), first)
         for n, k, stride, dilation, pair in zip(spatial(x, first), w[:-2], s, d, pairs, strict=True):
             if k is None and padding != b"SAME":
@@ -243,13 +243,9 @@ def Conv2D(input, filter, strides, padding, explicit_paddings, data_format, dila
     f"Conv2DBackpropInput(input_sizes: int32, filter: T, out_backprop: T) -> (output: T); T: {_TYPES_INT}; {_ATTRS_2D}",
     shape=_input_shape(4),
 )
-def Conv2DBackpropInput(
-    input_sizes, filter, out_backprop, strides, padding, explicit_paddings, data_format, dilations
-):
+def Conv2DBackpropInput(input_sizes, filter, out_backprop, strides, padding, explicit_paddings, data_format, dilations):
     sizes = ints(input_sizes)
-    return backprop_input(
-        sizes, filter, out_backprop, strides, padding, explicit_paddings, data_format, dilations
-    )
+    return backprop_input(sizes, filter, out_backprop, strides, padding, explicit_paddings, data_format, dilations)
 
 
 @op(

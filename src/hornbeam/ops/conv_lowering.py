@@ -201,7 +201,8 @@ def patches(x: Any, window: Window) -> Any:
         stride, dilation = window.strides[axis], window.dilations[axis]
         limit = (window.output[axis] - 1) * stride + 1
         shifted = [
-            lax.slice_in_dim(out, i * dilation, i * dilation + limit, stride, axis + 1) for i in range(window.size[axis])
+            lax.slice_in_dim(out, i * dilation, i * dilation + limit, stride, axis + 1)
+            for i in range(window.size[axis])
         ]
         out = jnp.concatenate(shifted, axis=-1) if len(shifted) > 1 else shifted[0]
     return out
@@ -374,7 +375,10 @@ def depthwise_filter(x: Any, dy: Any, window: Window) -> Any:
 #   Depthwise 3x3: multiply-adds 0.9, native 63 forward (8 x 64, 32 channels), 0.7 and 94 input gradient; TensorFlow 2.3, 2.2.
 LOWERINGS: dict[str, dict[str, Callable[..., Any]]] = {
     "forward": {
-        "native": native_forward, "matmul": matmul_forward, "im2col": im2col_forward, "shifted": shifted_forward,
+        "native": native_forward,
+        "matmul": matmul_forward,
+        "im2col": im2col_forward,
+        "shifted": shifted_forward,
     },  # fmt: skip
     "input": {"native": native_input, "matmul": matmul_input, "im2col": im2col_input, "shifted": shifted_input},
     "filter": {"native": native_filter, "matmul": matmul_filter, "im2col": im2col_filter, "shifted": shifted_filter},

@@ -35,7 +35,9 @@ def _check_inputs(inputs: Any, sequence_length: Any, ctx: Any) -> None:
         raise ctx.fail("sequence_length is not a vector")
     steps, batch, _ = inputs.shape
     if len(sequence_length) != batch:
-        raise ctx.fail(f"len(sequence_length) != batch_size. len(sequence_length): {len(sequence_length)} batch_size: {batch}")
+        raise ctx.fail(
+            f"len(sequence_length) != batch_size. len(sequence_length): {len(sequence_length)} batch_size: {batch}"
+        )
     for b, n in enumerate(sequence_length):
         if not 0 <= n <= steps:
             raise ctx.fail(f"sequence_length({b}) <= {steps}, got {n}")
@@ -57,7 +59,9 @@ def _target(b: int, label: np.ndarray, classes: int, collapse: bool, ctx: Any) -
                 f"labels: {','.join(map(str, label.tolist()))}"
             )
         if v < 0:
-            raise ctx.fail(f"All labels must be nonnegative integers, batch: {b} labels: {','.join(map(str, label.tolist()))}")
+            raise ctx.fail(
+                f"All labels must be nonnegative integers, batch: {b} labels: {','.join(map(str, label.tolist()))}"
+            )
         out.append(v)
     return out
 
@@ -114,7 +118,9 @@ _LOSS = (
 )
 
 
-def _loss(inputs: Any, indices: Any, values: Any, lengths: Any, collapse: bool, merge: bool, ignore: bool, ctx: Any) -> Any:
+def _loss(
+    inputs: Any, indices: Any, values: Any, lengths: Any, collapse: bool, merge: bool, ignore: bool, ctx: Any
+) -> Any:
     _check_inputs(inputs, lengths, ctx)
     steps, batch, classes = inputs.shape
     if indices.ndim != 2 or values.ndim != 1 or len(indices) != len(values):
@@ -150,7 +156,9 @@ def CTCLoss(
 
 
 def _loss_gradient(op: Any, grad_loss: Any, _: Any) -> list[Any]:
-    fixed = raw.PreventGradient(op.outputs[1], message="The second derivative of ctc_loss is not available: its kernel is fused.")
+    fixed = raw.PreventGradient(
+        op.outputs[1], message="The second derivative of ctc_loss is not available: its kernel is fused."
+    )
     return [raw.ExpandDims(grad_loss, -1) * fixed, None, None, None]
 
 
@@ -199,7 +207,17 @@ def CTCGreedyDecoder(inputs, sequence_length, merge_repeated, blank_index, ctx):
 class _Beam:
     """A prefix: its last label, and the log probabilities of it ending in that label, in a blank, or either; now and a step ago."""
 
-    __slots__ = ("parent", "label", "children", "new_total", "new_blank", "new_label", "old_total", "old_blank", "old_label")
+    __slots__ = (
+        "parent",
+        "label",
+        "children",
+        "new_total",
+        "new_blank",
+        "new_label",
+        "old_total",
+        "old_blank",
+        "old_label",
+    )
 
     def __init__(self, parent: _Beam | None, label: int) -> None:
         self.parent = parent

@@ -48,7 +48,9 @@ def _double(low: int, high: int) -> float:
     return float(((low & 0xFFFFF) << 32 | high) * 2.0**-52)
 
 
-def _sequences(x: Any, ratio: Any, pseudo_random: bool, deterministic: bool, seed: int, seed2: int, ctx: Any) -> list[np.ndarray]:
+def _sequences(
+    x: Any, ratio: Any, pseudo_random: bool, deterministic: bool, seed: int, seed2: int, ctx: Any
+) -> list[np.ndarray]:
     if x.ndim != 4:
         raise ctx.fail(f"tensor_in must be 4-dimensional: {list(x.shape)}")
     if ratio[0] != 1 or ratio[3] != 1:
@@ -91,7 +93,10 @@ def _shape(c: InferenceContext) -> list[Shape]:
     if any(r < 1 for r in ratio):
         raise c.fail(f"pooling_ratio should be larger than 1.0, got {list(ratio)}")
     out = tuple(None if n is None else int(n / r) for n, r in zip(x, ratio, strict=True))
-    return [out, *((None if n is None else n + 1,) for n in out[1:3])]  # TensorFlow's rule is one short, its values are not
+    return [
+        out,
+        *((None if n is None else n + 1,) for n in out[1:3]),
+    ]  # TensorFlow's rule is one short, its values are not
 
 
 def _pooled(x: Any, rows: np.ndarray, columns: np.ndarray, overlapping: bool, reduce: Callable[..., Any]) -> Any:
@@ -131,7 +136,9 @@ _GRAD = "overlapping: bool = false; T: {float, double, int32, int64}"
     shape=lambda c: [shapes.with_rank(c, 0, 4)],
     host=True,
 )
-def FractionalMaxPoolGrad(orig_input, orig_output, out_backprop, row_pooling_sequence, col_pooling_sequence, overlapping, ctx):
+def FractionalMaxPoolGrad(
+    orig_input, orig_output, out_backprop, row_pooling_sequence, col_pooling_sequence, overlapping, ctx
+):
     """out_backprop goes to the first maximum of each region."""
     n, height, width, channels = orig_input.shape
     r = _regions(row_pooling_sequence, height, overlapping)

@@ -38,7 +38,11 @@ def _unary_grad(name: str, second: str, types: str, attrs: str = "") -> Any:
     return op(f"{name}(gradients: T, {second}: T) -> (backprops: T);{attrs} T: {types}", shape=shapes.merged)
 
 
-@_unary("Relu", "{float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64, qint8}", numpy=True)
+@_unary(
+    "Relu",
+    "{float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64, qint8}",
+    numpy=True,
+)
 def Relu(features):
     return xp.maximum(features, constant(features, 0))
 
@@ -215,14 +219,18 @@ def _rows_of_both(c: InferenceContext) -> list[Shape]:
     return [s[:1], s]
 
 
-@op(f"SoftmaxCrossEntropyWithLogits(features: T, labels: T) -> (loss: T, backprop: T); T: {FLOATS}", shape=_rows_of_both)
+@op(
+    f"SoftmaxCrossEntropyWithLogits(features: T, labels: T) -> (loss: T, backprop: T); T: {FLOATS}", shape=_rows_of_both
+)
 def SoftmaxCrossEntropyWithLogits(features, labels):
     try:
         rows = np.broadcast_shapes(features.shape, labels.shape)
     except ValueError:
         rows = ()
     if len(rows) != 2:
-        raise bad(f"logits and labels must be broadcastable: logits_size={list(features.shape)} labels_size={list(labels.shape)}")
+        raise bad(
+            f"logits and labels must be broadcastable: logits_size={list(features.shape)} labels_size={list(labels.shape)}"
+        )
     features, labels = xp.broadcast_to(features, rows), xp.broadcast_to(labels, rows)
     shifted = _shifted(features)
     e = xp.exp(shifted)

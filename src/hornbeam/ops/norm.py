@@ -67,7 +67,9 @@ class _Layout:
     def check(self, **vectors: Any) -> None:
         for name, v in vectors.items():
             if v.shape != (self.channels,):
-                raise bad(f"{name} must have the same number of elements as the channels of x, got {list(v.shape)} and {self.channels}")
+                raise bad(
+                    f"{name} must have the same number of elements as the channels of x, got {list(v.shape)} and {self.channels}"
+                )
 
     def wide(self, v: Any) -> Any:
         return v.reshape(self._shape)
@@ -77,7 +79,15 @@ class _Layout:
 
 
 def _fused(
-    x: Any, scale: Any, offset: Any, mean: Any, variance: Any, epsilon: float, factor: float, data_format: bytes, training: bool
+    x: Any,
+    scale: Any,
+    offset: Any,
+    mean: Any,
+    variance: Any,
+    epsilon: float,
+    factor: float,
+    data_format: bytes,
+    training: bool,
 ) -> tuple[Any, ...]:
     """(y, batch mean, batch variance, saved mean, saved variance), statistics in float32."""
     at = _Layout(x, data_format)
@@ -130,7 +140,9 @@ def FusedBatchNormV2(x, scale, offset, mean, variance, epsilon, exponential_avg_
     return _fused(x, scale, offset, mean, variance, epsilon, exponential_avg_factor, data_format, is_training)
 
 
-@_forward_op("FusedBatchNormV3", "T: {half, bfloat16, float}; U: {bfloat16, float}", "U", _TAIL_3, ", reserve_space_3: U")
+@_forward_op(
+    "FusedBatchNormV3", "T: {half, bfloat16, float}; U: {bfloat16, float}", "U", _TAIL_3, ", reserve_space_3: U"
+)
 def FusedBatchNormV3(x, scale, offset, mean, variance, U, epsilon, exponential_avg_factor, data_format, is_training):
     """Its third reserve space is cuDNN's scratch: a zero on the CPU."""
     out = _fused(
@@ -148,7 +160,9 @@ def _fused_grad(
     at = _Layout(x, data_format)
     at.check(scale=scale, reserve_space_1=mean, reserve_space_2=variance)
     if dy.shape != x.shape:
-        raise bad(f"x and y_backprop must have same shape, but x has shape {list(x.shape)} and y_backprop {list(dy.shape)}")
+        raise bad(
+            f"x and y_backprop must have same shape, but x has shape {list(x.shape)} and y_backprop {list(dy.shape)}"
+        )
     stat = np.float32
     none = np.zeros(0, stat)
     if at.count == 0:
@@ -188,7 +202,13 @@ def FusedBatchNormGradV2(y_backprop, x, scale, reserve_space_1, reserve_space_2,
 
 
 @_grad_op(
-    "FusedBatchNormGradV3", _MIXED, "float", "U", _TAIL_3, ", reserve_space_3: U", "reserve_space_4: U, reserve_space_5: U"
+    "FusedBatchNormGradV3",
+    _MIXED,
+    "float",
+    "U",
+    _TAIL_3,
+    ", reserve_space_3: U",
+    "reserve_space_4: U, reserve_space_5: U",
 )
 def FusedBatchNormGradV3(
     y_backprop, x, scale, reserve_space_1, reserve_space_2, reserve_space_3, epsilon, data_format, is_training

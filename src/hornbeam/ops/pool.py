@@ -110,7 +110,9 @@ def window_part(x: Any, window: Window) -> Any:
 
 def _depth_maximum(x: Any, k: int, stride: int) -> Any:
     if k != stride or x.shape[-1] % k:
-        raise bad(f"Depthwise max pooling requires the depth window to equal the depth stride and divide the depth: {k}, {stride}")
+        raise bad(
+            f"Depthwise max pooling requires the depth window to equal the depth stride and divide the depth: {k}, {stride}"
+        )
     return jnp.max(x.reshape(*x.shape[:-1], x.shape[-1] // k, k), axis=-1)
 
 
@@ -362,9 +364,7 @@ def _(op, grad, _argmax):
 def _counts(window: Window, dtype: Any) -> Any:
     """How many input elements (not padding) each window averages: [*output, 1], or one number where all are alike."""
     total = np.ones((), np.int64)
-    for n, k, o, s, (lo, _) in zip(
-        window.input, window.size, window.output, window.strides, window.pads, strict=True
-    ):
+    for n, k, o, s, (lo, _) in zip(window.input, window.size, window.output, window.strides, window.pads, strict=True):
         start = np.arange(o) * s - lo
         total = total[..., None] * (np.minimum(start + k, n) - np.maximum(start, 0))
     same = total.size and total.min() == total.max()
@@ -428,9 +428,7 @@ def avg_pool(x: Any, ksize: Any, strides: Any, padding: bytes, data_format: byte
     return unlast(_average(x, _window(x.shape, ksize, strides, padding, (), first)), first)
 
 
-def avg_pool_grad(
-    sizes: tuple[int, ...], dy: Any, ksize: Any, strides: Any, padding: bytes, data_format: bytes
-) -> Any:
+def avg_pool_grad(sizes: tuple[int, ...], dy: Any, ksize: Any, strides: Any, padding: bytes, data_format: bytes) -> Any:
     if len(sizes) != len(ksize):
         raise bad(f"orig_input_shape must be 1-dimensional and {len(ksize)} elements, got {list(sizes)}")
     first = channels_first(data_format)

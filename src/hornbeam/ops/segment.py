@@ -54,9 +54,12 @@ def _counts(ids: Any, n: int, dtype: Any) -> Any:
 
 def sized_by_ids(declaration: str, position: int, shape: Callable[..., Any], kernel: Callable[..., Any]) -> OpSpec:
     """An op whose result's size follows from the ids at `position`: it runs on the host, on the device only if they are constant."""
-    spec = op(declaration, shape=shape, host=True, device_if=lambda o, fetched=None: constant_value(o._inputs[position]) is not None)(
-        kernel
-    )
+    spec = op(
+        declaration,
+        shape=shape,
+        host=True,
+        device_if=lambda o, fetched=None: constant_value(o._inputs[position]) is not None,
+    )(kernel)
     spec.bounded_kernel = kernel  # type: ignore[attr-defined]
     return spec
 

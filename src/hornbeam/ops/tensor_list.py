@@ -56,11 +56,21 @@ class TensorList:
         return isinstance(self.length, int)
 
     def replace(self, buffer: Any, length: Any = None) -> TensorList:
-        return TensorList(buffer, self.length if length is None else length, self.element_shape, self.dtype, self.plan, self.gradient, self.limit)
+        return TensorList(
+            buffer,
+            self.length if length is None else length,
+            self.element_shape,
+            self.dtype,
+            self.plan,
+            self.gradient,
+            self.limit,
+        )
 
     def zeros_like(self) -> TensorList:
         """A list of as many zeros."""
-        return self.replace(_map(lambda a: np.zeros(a.shape, a.dtype) if interpreting() else jnp.zeros(a.shape, a.dtype), self.buffer))
+        return self.replace(
+            _map(lambda a: np.zeros(a.shape, a.dtype) if interpreting() else jnp.zeros(a.shape, a.dtype), self.buffer)
+        )
 
     def add(self, other: TensorList) -> TensorList:
         """Elementwise sum; elements that one list lacks count as zeros."""
@@ -71,13 +81,17 @@ class TensorList:
         if other.buffer is None:
             return self
         if self.is_ragged or other.is_ragged:
-            rows = [a if b is None else b if a is None else a + b for a, b in zip(_rows(self), _rows(other), strict=True)]
+            rows = [
+                a if b is None else b if a is None else a + b for a, b in zip(_rows(self), _rows(other), strict=True)
+            ]
             return self.replace(tuple(rows))
         a, b = self.buffer, other.buffer
         n = min(_leaf(a).shape[0], _leaf(b).shape[0])
         longer, shorter = (a, b) if _leaf(a).shape[0] > n else (b, a)
         if _leaf(longer).shape[0] > n:
-            shorter = _map(lambda s, t: xp.concatenate([s, xp.zeros((t.shape[0] - n, *t.shape[1:]), t.dtype)]), shorter, longer)
+            shorter = _map(
+                lambda s, t: xp.concatenate([s, xp.zeros((t.shape[0] - n, *t.shape[1:]), t.dtype)]), shorter, longer
+            )
         return self.replace(_map(lambda x, y: x + y, longer, shorter))
 
     __add__ = add
@@ -146,7 +160,7 @@ def _merged(a: Shape, b: Shape) -> Shape:
     return m  # type: ignore[no-any-return]
 
 
-def _zeros(dtype: Any, shape: Sequence[int]) -> Any:
+def _zeros(dtype: Any, shape: Any) -> Any:
     if dtype is dtypes.string:
         return np.full(shape, b"", object)
     return np.zeros(shape, dtype.np) if interpreting() else jnp.zeros(shape, dtype.np)
@@ -177,13 +191,17 @@ def _stacked(x: TensorList, element_shape: Shape = None) -> Any:
             return _stacked(x.replace(None), element_shape)
         rows = [_zeros(x.dtype, es) if r is None else r for r in x.buffer]
         if any(tuple(r.shape) != es for r in rows):
-            raise errors.InvalidArgumentError(None, None, f"Tried to stack list elements of different shapes: {[tuple(r.shape) for r in rows]}")
+            raise errors.InvalidArgumentError(
+                None, None, f"Tried to stack list elements of different shapes: {[tuple(r.shape) for r in rows]}"
+            )
         return xp.stack(rows)
     if x.buffer is None:
         es = _merged(x.element_shape, element_shape)
         if not _full(es):
             what = "elements of an empty list" if n == 0 else "uninitialized elements of a list"
-            raise errors.InvalidArgumentError(None, None, f"Tried to stack {what} with non-fully-defined element_shape: {shapes_text(es)}")
+            raise errors.InvalidArgumentError(
+                None, None, f"Tried to stack {what} with non-fully-defined element_shape: {shapes_text(es)}"
+            )
         return _zeros(x.dtype, (n, *es))  # type: ignore[misc]
     return x.buffer if _leaf(x.buffer).shape[0] == n else _map(lambda a: a[:n], x.buffer)
 
@@ -262,7 +280,9 @@ def _set_row(buffer: Any, index: Any, item: Any) -> Any:
         out = buffer.copy()
         out[int(index)] = item
         return out
-    return lax.dynamic_update_index_in_dim(jnp.asarray(buffer), jnp.asarray(item, buffer.dtype), jnp.asarray(index, np.int32), 0)
+    return lax.dynamic_update_index_in_dim(
+        jnp.asarray(buffer), jnp.asarray(item, buffer.dtype), jnp.asarray(index, np.int32), 0
+    )
 
 
 def _get_row(buffer: Any, index: Any) -> Any:
@@ -308,6 +328,9 @@ def with_capacity(x: TensorList, extra: int) -> TensorList:
     return TensorList(grown.buffer, jnp.int32(n), x.element_shape, x.dtype, grown.plan)
 
 
+_PROBING = [0]  # above 0 while a loop's turn is evaluated to see which lists grow
+
+
 def prepare_loop(start: list[Any], turn: Callable[[list[Any]], list[Any]], trips: int | None) -> list[Any] | None:
     """Loop variables with every list allocated for the whole loop; None when a list grows and the number of turns is unknown.
 
@@ -317,10 +340,13 @@ def prepare_loop(start: list[Any], turn: Callable[[list[Any]], list[Any]], trips
         return start
     start = list(start)
     for _ in range(8):
+        _PROBING[0] += 1
         try:
             after = turn(start)
         except EmptyListError:  # the loop may well make no turn at all: only running it can tell
             return None
+        finally:
+            _PROBING[0] -= 1
         changed = False
         most = trips if trips is not None else _most_turns(start, after)
         for i, (v, w) in enumerate(zip(start, after, strict=True)):
@@ -375,7 +401,41 @@ def _prepared(v: TensorList, w: TensorList, trips: int | None) -> TensorList | N
     if buffer is None and w.buffer is not None:
         buffer = _map(lambda a: jnp.zeros((most, *a.shape[1:]), a.dtype), w.buffer)
     grown = _grown(v.replace(buffer), most)
-    return TensorList(grown.buffer, jnp.int32(v.length), v.element_shape, v.dtype, (v.length, change), v.gradient, v.limit)
+    return TensorList(
+        grown.buffer, jnp.int32(v.length), v.element_shape, v.dtype, (v.length, change), v.gradient, v.limit
+    )
+
+
+def between_turns(before: list[Any], after: list[Any]) -> list[Any]:
+    """Between turns of a loop that runs from Python: lists that grow or shrink are carried as compiled loops carry them, with spare room,
+    so that one compiled body serves many turns."""
+    out = []
+    for v, w in zip(before, after, strict=True):
+        if isinstance(v, TensorList) and isinstance(w, TensorList) and not w.is_ragged and w.buffer is not None:
+            n, old = _now(w), _now(v)
+            if n != old or not w.fixed:
+                wanted = n + max(n - old, 1)
+                capacity = _leaf(w.buffer).shape[0]
+                grown = w if capacity >= wanted else _grown(w, 1 << (wanted - 1).bit_length())
+                w = TensorList(
+                    grown.buffer, np.asarray(n, np.int32), w.element_shape, w.dtype, None, w.gradient, w.limit
+                )
+        out.append(w)
+    return out
+
+
+def after_turns(values: list[Any]) -> list[Any]:
+    """After such a loop: lists with their length known."""
+    return [
+        TensorList(v.buffer, _now(v), v.element_shape, v.dtype, None, v.gradient, v.limit)
+        if isinstance(v, TensorList) and not v.fixed
+        else v
+        for v in values
+    ]
+
+
+def _now(x: TensorList) -> int:
+    return x.length if x.fixed else int(np.asarray(x.length))  # type: ignore[no-any-return]
 
 
 def settle_loop(values: list[Any], trips: int | None) -> list[Any]:
@@ -410,7 +470,7 @@ def TensorListReserve(element_shape, num_elements, element_dtype, ctx):
         raise ctx.fail(f"The num_elements to reserve must be a non negative number, but got {n}")
     es = _shape_from(element_shape)
     ready = _full(es) and element_dtype not in (dtypes.string, dtypes.variant, dtypes.resource)
-    return TensorList(_zeros(element_dtype, (n, *es)) if ready else None, n, es, element_dtype)
+    return TensorList(_zeros(element_dtype, (n, *(es or ()))) if ready else None, n, es, element_dtype)
 
 
 @op("TensorListFromTensor(tensor: element_dtype, element_shape: shape_type) -> (output_handle: variant); element_dtype: type; "
@@ -418,7 +478,9 @@ def TensorListReserve(element_shape, num_elements, element_dtype, ctx):
 def TensorListFromTensor(tensor, element_shape, element_dtype, ctx):
     if np.ndim(tensor) < 1:
         raise ctx.fail("Tensor must be at least a vector, but saw shape: []")
-    return TensorList(tensor, int(tensor.shape[0]), _merged(_shape_from(element_shape), tuple(tensor.shape[1:])), element_dtype)
+    return TensorList(
+        tensor, int(tensor.shape[0]), _merged(_shape_from(element_shape), tuple(tensor.shape[1:])), element_dtype
+    )
 
 
 @op("TensorListLength(input_handle: variant) -> (length: int32)", shape=shapes.scalar, **_flags())
@@ -427,7 +489,11 @@ def TensorListLength(input_handle):
     return np.asarray(n, np.int32) if isinstance(n, int) else n
 
 
-@op("TensorListElementShape(input_handle: variant) -> (element_shape: shape_type); shape_type: {int32, int64}", shape=shapes.unknown, **_flags())
+@op(
+    "TensorListElementShape(input_handle: variant) -> (element_shape: shape_type); shape_type: {int32, int64}",
+    shape=shapes.unknown,
+    **_flags(),
+)
 def TensorListElementShape(input_handle, shape_type):
     s = _element_shape_of(_enter(input_handle))
     return np.array(-1 if s is None else [-1 if d is None else d for d in s], shape_type.np)
@@ -468,6 +534,8 @@ def TensorListSetItem(input_handle, index, item, element_dtype, resize_if_index_
             raise ctx.fail(f"Trying to modify element {i} in a list with {x.length} elements.")
         if i >= x.length:
             x = _grown(x, i + 1).replace(_grown(x, i + 1).buffer, i + 1)
+    elif resize_if_index_out_of_bounds and x.fixed and not _PROBING[0]:
+        raise NeedsValue(index)  # how far the list grows depends on it
     elif resize_if_index_out_of_bounds:
         if x.buffer is None and not isinstance(item, TensorList):
             x = x.replace(_zeros(element_dtype, (_count(x), *item.shape)))
@@ -506,7 +574,9 @@ def TensorListPopBack(input_handle, element_shape, element_dtype, ctx):
         if item is None:
             es = _merged(x.element_shape, _shape_from(element_shape))
             if not _full(es):
-                raise ctx.fail(f"Trying to read an uninitialized element but element_shape is not fully defined: {shapes_text(es)}.")
+                raise ctx.fail(
+                    f"Trying to read an uninitialized element but element_shape is not fully defined: {shapes_text(es)}."
+                )
             item = _zeros(element_dtype, es)
         return x.replace(x.buffer[:-1] if x.is_ragged else x.buffer, n - 1), item
     return x.replace(x.buffer, x.length - 1), _take(x, x.length - 1)
@@ -548,7 +618,11 @@ def TensorListGather(input_handle, indices, element_shape, ctx):
 
 def _scattered(tensor: Any, indices: Any, n: int, base: Any = None) -> Any:
     if base is None:
-        base = xp.zeros((n, *tensor.shape[1:]), tensor.dtype) if known(tensor) and known(indices) else jnp.zeros((n, *tensor.shape[1:]), tensor.dtype)
+        base = (
+            xp.zeros((n, *tensor.shape[1:]), tensor.dtype)
+            if known(tensor) and known(indices)
+            else jnp.zeros((n, *tensor.shape[1:]), tensor.dtype)
+        )
     if isinstance(base, np.ndarray) and known(tensor) and known(indices):
         out = base.copy()
         out[np.asarray(indices)] = tensor
@@ -556,7 +630,9 @@ def _scattered(tensor: Any, indices: Any, n: int, base: Any = None) -> Any:
     return jnp.asarray(base).at[jnp.asarray(indices)].set(tensor)
 
 
-def _scatter(tensor: Any, indices: Any, element_shape: Any, num_elements: Any, element_dtype: Any, ctx: Any) -> TensorList:
+def _scatter(
+    tensor: Any, indices: Any, element_shape: Any, num_elements: Any, element_dtype: Any, ctx: Any
+) -> TensorList:
     n = int(static(num_elements)) if num_elements is not None else -1
     if n < 0:
         at = static(indices)
@@ -567,7 +643,9 @@ def _scatter(tensor: Any, indices: Any, element_shape: Any, num_elements: Any, e
             raise ctx.fail("Indices in TensorListScatter must all be non-negative.")
         if num_elements is not None and int(static(num_elements)) >= 0 and high >= n:
             raise ctx.fail(f"TensorListScatter: Trying to scatter at index {high} in list with size {n}")
-    return TensorList(_scattered(tensor, indices, n), n, _merged(_shape_from(element_shape), tuple(tensor.shape[1:])), element_dtype)
+    return TensorList(
+        _scattered(tensor, indices, n), n, _merged(_shape_from(element_shape), tuple(tensor.shape[1:])), element_dtype
+    )
 
 
 @op("TensorListScatter(tensor: element_dtype, indices: int32, element_shape: shape_type) -> (output_handle: variant); element_dtype: type; "
@@ -623,7 +701,9 @@ def _concatenated(x: TensorList, element_shape: Shape, leading: Any, ctx: Any) -
             lengths = static(leading)
             return _zeros(x.dtype, (int(lengths.sum()), *es[1:])), np.asarray(lengths, np.int64)
         if es is None or not _full(es[1:]):
-            raise ctx.fail(f"All except the first dimension must be fully defined when concating an empty tensor list. element_shape: {shapes_text(es)}")
+            raise ctx.fail(
+                f"All except the first dimension must be fully defined when concating an empty tensor list. element_shape: {shapes_text(es)}"
+            )
         return _zeros(x.dtype, (0, *es[1:])), np.zeros(n, np.int64)
     if not x.is_ragged:
         rows = _stacked(x)
@@ -632,7 +712,10 @@ def _concatenated(x: TensorList, element_shape: Shape, leading: Any, ctx: Any) -
         return rows.reshape((n * rows.shape[1], *rows.shape[2:])), np.full(n, rows.shape[1], np.int64)
     dims = None if leading is None or not np.size(leading) else static(leading)
     es = next(tuple(r.shape) for r in x.buffer if r is not None)
-    rows_ = [_zeros(x.dtype, (int(dims[i]) if dims is not None else 0, *es[1:])) if r is None else r for i, r in enumerate(x.buffer)]
+    rows_ = [
+        _zeros(x.dtype, (int(dims[i]) if dims is not None else 0, *es[1:])) if r is None else r
+        for i, r in enumerate(x.buffer)
+    ]
     return _concat(rows_), np.array([r.shape[0] for r in rows_], np.int64)
 
 
@@ -655,7 +738,9 @@ def TensorListSplit(tensor, element_shape, lengths, element_dtype, ctx):
     if np.ndim(tensor) < 1:
         raise ctx.fail("Tensor must be at least a vector, but saw shape: []")
     if sum(sizes) != tensor.shape[0]:
-        raise ctx.fail(f"Attempted to split a tensor of {tensor.shape[0]} rows into lengths {sizes}: they must add up to it.")
+        raise ctx.fail(
+            f"Attempted to split a tensor of {tensor.shape[0]} rows into lengths {sizes}: they must add up to it."
+        )
     es = _shape_from(element_shape)
     if sizes and len(set(sizes)) == 1:
         return TensorList(tensor.reshape((len(sizes), sizes[0], *tensor.shape[1:])), len(sizes), es, element_dtype)
@@ -663,11 +748,21 @@ def TensorListSplit(tensor, element_shape, lengths, element_dtype, ctx):
     return TensorList(tuple(tensor[e - n : e] for e, n in zip(ends, sizes, strict=True)), len(sizes), es, element_dtype)
 
 
-@op("TensorListConcatLists(input_a: variant, input_b: variant) -> (output: variant); element_dtype: type", shape=shapes.unchanged, **_flags())
+@op(
+    "TensorListConcatLists(input_a: variant, input_b: variant) -> (output: variant); element_dtype: type",
+    shape=shapes.unchanged,
+    **_flags(),
+)
 def TensorListConcatLists(input_a, input_b, element_dtype):
     a, b = _enter(input_a), _enter(input_b)
     n = _count(a) + _count(b)
-    if not a.is_ragged and not b.is_ragged and a.buffer is not None and b.buffer is not None and a.buffer.shape[1:] == b.buffer.shape[1:]:
+    if (
+        not a.is_ragged
+        and not b.is_ragged
+        and a.buffer is not None
+        and b.buffer is not None
+        and a.buffer.shape[1:] == b.buffer.shape[1:]
+    ):
         return TensorList(_concat([_stacked(a), _stacked(b)]), n, a.element_shape, element_dtype)
     rows = tuple(_rows(a) + _rows(b))
     return TensorList(rows if any(r is not None for r in rows) else None, n, a.element_shape, element_dtype)
@@ -731,7 +826,9 @@ def _(op, dlist):
 def _(op, ditem):
     handle, index, _ = op.inputs
     empty = raw.TensorListReserve(
-        raw.TensorListElementShape(handle, shape_type=dtypes.int32), raw.TensorListLength(handle), element_dtype=ditem.dtype.base_dtype
+        raw.TensorListElementShape(handle, shape_type=dtypes.int32),
+        raw.TensorListLength(handle),
+        element_dtype=ditem.dtype.base_dtype,
     )
     return [raw.TensorListSetItem(empty, index, ditem), None, None]
 
@@ -778,7 +875,11 @@ def _(op, dlist):
 @TensorListScatterIntoExistingList.gradient
 def _(op, dlist):
     _, tensor, indices = op.inputs
-    return [raw.TensorListScatterIntoExistingList(dlist, raw.ZerosLike(tensor), indices), _gathered(op, tensor, dlist, indices), None]
+    return [
+        raw.TensorListScatterIntoExistingList(dlist, raw.ZerosLike(tensor), indices),
+        _gathered(op, tensor, dlist, indices),
+        None,
+    ]
 
 
 def _row_shape(t: Any) -> Any:
@@ -810,5 +911,7 @@ def _(op, dlist):
     n = raw.TensorListLength(a)
     es = np.array(-1, np.int32)
     dtype = op._attrs["element_dtype"]
-    whole = raw.TensorListGather(dlist, raw.Range(n, raw.AddV2(n, raw.TensorListLength(b)), np.int32(1)), es, element_dtype=dtype)
+    whole = raw.TensorListGather(
+        dlist, raw.Range(n, raw.AddV2(n, raw.TensorListLength(b)), np.int32(1)), es, element_dtype=dtype
+    )
     return [raw.TensorListResize(dlist, n), raw.TensorListFromTensor(whole, es)]

@@ -160,6 +160,12 @@ class Context:
 
         return HostFunction(resolve_function(self.op, function), captured, self.state)
 
+    def random_state(self) -> Any:
+        """New counters for the random ops of functions bound with `bind`."""
+        from hornbeam.runtime.host_function import RandomState
+
+        return RandomState()
+
     # errors -------------------------------------------------------------------------------------------------------------------
     def error(self, cls: type[errors.OpError], message: str) -> errors.OpError:
         return cls(None, self.op, f"{message}\n\t [[node {self.node} (op: {self.op.type})]]")

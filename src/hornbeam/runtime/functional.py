@@ -208,12 +208,18 @@ def _is_value(v: Any) -> bool:
 
 # --- While ---------------------------------------------------------------------------------------------------------------------
 def _host_while(cond: Function, body: Function, values: list[Any], ctx: Context) -> list[Any]:
+    from hornbeam.ops import tensor_list
+
     args = list(values)
+    unchanged = [i for i, (a, o) in enumerate(zip(body.inputs, body.outputs, strict=True)) if a is o]
     while bool(np.asarray(_truth(np.asarray(_call(cond, args, ctx)[0])))):
         if ctx.state.closing.is_set():
             raise ctx.error(errors.CancelledError, "The session was closed while the loop was running.")
-        args = _call(body, args, ctx)
-    return args
+        after = _call(body, args, ctx)
+        for i in unchanged:  # a variable stays the variable: its value is not what goes round
+            after[i] = args[i]
+        args = tensor_list.between_turns(args, after)
+    return tensor_list.after_turns(args)
 
 
 def _needed_args(f: Function, results: Sequence[Tensor]) -> set[int]:

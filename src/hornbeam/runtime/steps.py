@@ -39,7 +39,7 @@ class Step:
         self.bounded = False
         self.kernel: Any = spec.kernel
         if must_round(op):
-            plain = self.kernel
+            plain: Any = self.kernel
             self.kernel = lambda x, y: rounded_product(plain(x, y))
         names = spec.kernel_attrs
         self.takes_ctx = spec.takes_ctx

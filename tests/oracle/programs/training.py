@@ -1,7 +1,7 @@
 """A training program that runs alike on TensorFlow and on Hornbeam: builds, steps, saves; or goes on from a saved `.meta`.
 
-    training.py build  OPTIMIZER PREFIX STEPS     builds the net, trains STEPS steps, saves PREFIX, prints the losses
-    training.py go_on  OPTIMIZER PREFIX STEPS     imports PREFIX.meta, restores, trains on, prints the losses
+training.py build  OPTIMIZER PREFIX STEPS     builds the net, trains STEPS steps, saves PREFIX, prints the losses
+training.py go_on  OPTIMIZER PREFIX STEPS     imports PREFIX.meta, restores, trains on, prints the losses
 """
 
 import json
@@ -27,13 +27,19 @@ def build():
     h = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, w, [1, 1, 1, 1], "SAME"), b))
     h = tf.nn.max_pool(h, [1, 2, 2, 1], [1, 2, 2, 1], "VALID")
     table = tf.get_variable("table", [5, 4], initializer=tf.random_normal_initializer(seed=2))
-    h = tf.reshape(h, [-1, 64]) @ tf.get_variable("dense/w", [64, 4], initializer=tf.random_uniform_initializer(-0.2, 0.2, seed=3))
+    h = tf.reshape(h, [-1, 64]) @ tf.get_variable(
+        "dense/w", [64, 4], initializer=tf.random_uniform_initializer(-0.2, 0.2, seed=3)
+    )
     h = h + tf.nn.embedding_lookup(table, y % 5)
     logits = tf.matmul(tf.tanh(h), tf.get_variable("out/w", [4, 3], initializer=tf.glorot_uniform_initializer(seed=4)))
     loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits), name="loss")
     step = tf.train.get_or_create_global_step()
     rate = tf.train.exponential_decay(0.05, step, 5, 0.9)
-    made = tf.train.AdamOptimizer(rate) if optimizer == "Adam" else tf.train.MomentumOptimizer(rate, 0.9, use_nesterov=True)
+    made = (
+        tf.train.AdamOptimizer(rate)
+        if optimizer == "Adam"
+        else tf.train.MomentumOptimizer(rate, 0.9, use_nesterov=True)
+    )
     made.minimize(loss, global_step=step, name="train")
     tf.add_to_collection("losses", loss)
     return tf.train.Saver()

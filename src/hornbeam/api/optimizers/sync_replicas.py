@@ -74,7 +74,9 @@ class SyncReplicasOptimizer(Optimizer):
             self.chief_init_op = group(self.local_step_init_op)
             self.ready_for_local_init_op = report_uninitialized_variables(global_variables())
             sums = [self._sum_of(v) for _, v in given]
-            count = Variable(constant(0), trainable=False, collections=[GraphKeys.LOCAL_VARIABLES], name="sync_rep_count")
+            count = Variable(
+                constant(0), trainable=False, collections=[GraphKeys.LOCAL_VARIABLES], name="sync_rep_count"
+            )
             self._opt._create_slots([v for _, v in given])
         with name_scope(name, self._name):
             added = [self._add(s, g) for s, (g, _) in zip(sums, given, strict=True)]
@@ -95,7 +97,9 @@ class SyncReplicasOptimizer(Optimizer):
     def _sum_of(self, v: Any) -> Any:
         with colocate_with(v.op):
             zeros = constant(0, v.dtype.base_dtype, shape=v.get_shape())
-            return Variable(zeros, trainable=False, collections=[GraphKeys.LOCAL_VARIABLES], name=f"{v.op.name}/grad_sum")
+            return Variable(
+                zeros, trainable=False, collections=[GraphKeys.LOCAL_VARIABLES], name=f"{v.op.name}/grad_sum"
+            )
 
     def _add(self, total: Any, grad: Any) -> Any:
         if isinstance(grad, IndexedSlices):

@@ -1,0 +1,3 @@
+"""`tf.data`: datasets as graph nodes, iterators over them, and the experimental transformations."""
+
+from __future__ import annotations
