@@ -15,7 +15,7 @@ from hornbeam.core.registry import no_gradient, op
 from hornbeam.core.tensor_shape import Shape
 from hornbeam.ops import shapes
 from hornbeam.ops.hashing import hash64
-from hornbeam.ops.queues import names_node, resource_of, resource_ref
+from hornbeam.ops.queues import names_node, remembered, resource_of, resource_ref
 from hornbeam.ops.strings import parse_number
 
 _CPP = {"float32": "float", "float64": "double"}
@@ -297,11 +297,12 @@ for _name, _kernel, _attrs in (
     ("HashTable", _static_table, _SHARING), ("MutableHashTable", _mutable_table, _SHARING),
     ("MutableHashTableOfTensors", _mutable_table, f"{_SHARING}; value_shape: shape = []"),
 ):  # fmt: skip
+    _kernel = remembered(_kernel)
     op(f"{_name}() -> (table_handle: Ref(string)); {_attrs}", shape=lambda c: [()], host=True, stateful=True)(_kernel)
     op(f"{_name}V2() -> (table_handle: resource); {_attrs}", shape=shapes.scalar, host=True, stateful=True)(_kernel)
     no_gradient(_name, _name + "V2")
-_dense_table = names_node(_dense_table)
-_dense_table_v2 = names_node(_dense_table_v2)
+_dense_table = names_node(remembered(_dense_table))
+_dense_table_v2 = names_node(remembered(_dense_table_v2))
 op(
     f"MutableDenseHashTable(empty_key: key_dtype) -> (table_handle: Ref(string)); {_DENSE}",
     shape=lambda c: [()],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,13 @@ def flat_array(rows: list[Any], dtype: DType) -> Any:
 
 def texts(keys: Any) -> list[str]:
     """Keys as protobuf's maps have them."""
-    flat = keys if isinstance(keys, (list, tuple)) else np.asarray(keys, object).reshape(-1)
-    return [(k if isinstance(k, bytes) else k.item()).decode(errors="surrogateescape") for k in flat]
+    flat = keys if isinstance(keys, (list, tuple)) else np.asarray(keys, object).reshape(-1).tolist()
+    return list(_texts(tuple([k if isinstance(k, bytes) else k.item() for k in flat])))
+
+
+@lru_cache(maxsize=1024)
+def _texts(keys: tuple[bytes, ...]) -> tuple[str, ...]:
+    return tuple([k.decode(errors="surrogateescape") for k in keys])
 
 
 class _Words:
@@ -107,17 +113,23 @@ def _brackets(shape: Sequence[int | None]) -> str:
     return "[" + ",".join("?" if d is None else str(d) for d in shape) + "]"
 
 
-def features_of(serialized: Sequence[bytes]) -> list[Any]:
-    """The feature map of each Example. InvalidArgumentError for bytes that are none."""
+@lru_cache(maxsize=1)
+def _parser() -> tuple[Any, Any]:
     from google.protobuf.message import DecodeError
 
     from hornbeam.proto import Example
 
+    return Example.FromString, DecodeError
+
+
+def features_of(serialized: Sequence[bytes]) -> list[Any]:
+    """The feature map of each Example. InvalidArgumentError for bytes that are none."""
+    parse, failure = _parser()
     out = []
     for data in serialized:
         try:
-            out.append(Example.FromString(data).features.feature)
-        except DecodeError:
+            out.append(parse(data).features.feature)
+        except failure:
             raise bad(
                 f"Could not parse example input, value: '{data[:200].decode(errors='backslashreplace')}'"
             ) from None

@@ -46,6 +46,20 @@ def resource_ref(
     return ResourceRef(key, ctx.node, kind)
 
 
+def remembered(kernel: Callable[..., ResourceRef]) -> Callable[..., ResourceRef]:
+    """A kernel that gives a handle, asked once per session and node: the steps after the first find the handle made."""
+
+    @functools.wraps(kernel)
+    def found(*args: Any, ctx: Any) -> ResourceRef:
+        resources = ctx.state.resources
+        ref = resources.get(ctx.op)
+        if ref is None or ref.key not in resources:
+            ref = resources[ctx.op] = kernel(*args, ctx=ctx)
+        return ref  # type: ignore[no-any-return]
+
+    return found
+
+
 def resource_of(handle: Any, ctx: Any, kind: type | tuple[type, ...], what: str) -> Any:
     """The host resource behind a handle; NotFoundError when the session has none, InvalidArgumentError for one of another kind."""
     if not isinstance(handle, ResourceRef):
@@ -131,6 +145,7 @@ QUEUES = {
     "RandomShuffleQueue": (_shuffle, _SHUFFLE),
 }
 for _name, (_kernel, _attrs) in QUEUES.items():
+    _kernel = remembered(_kernel)
     op(f"{_name}() -> (handle: Ref(string)); {_attrs}", shape=lambda c: [(2,)], host=True, stateful=True)(_kernel)
     op(f"{_name}V2() -> (handle: resource); {_attrs}", shape=shapes.scalar, host=True, stateful=True)(_kernel)
 

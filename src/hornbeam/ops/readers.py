@@ -17,7 +17,7 @@ from hornbeam.core.registry import no_gradient, op
 from hornbeam.core.tensor_shape import Shape
 from hornbeam.ops import shapes
 from hornbeam.ops.host_queue import HostQueue
-from hornbeam.ops.queues import names_node, queue_of, resource_of, resource_ref
+from hornbeam.ops.queues import names_node, queue_of, remembered, resource_of, resource_ref
 from hornbeam.ops.strings import scalar, vector
 
 Records = Callable[[bytes], Iterator[tuple[bytes, bytes]]]
@@ -212,6 +212,7 @@ def reader(ctx: Any, records: Records, serializable: bool = False, single: bool 
 
 def declare_reader(name: str, attrs: str, kernel: Callable[..., Any], v2_attrs: str = "") -> None:
     """Both generations of a reader's handle."""
+    kernel = remembered(kernel)
     op(f"{name}() -> (reader_handle: Ref(string)); {attrs}", shape=lambda c: [(2,)], host=True, stateful=True)(kernel)
     op(f"{name}V2() -> (reader_handle: resource); {attrs}{v2_attrs}", shape=shapes.scalar, host=True, stateful=True)(
         kernel
