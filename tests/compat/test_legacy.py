@@ -28,6 +28,7 @@ PROGRAMS = {
         assert a.tolist() == [[0, 7], [0, 9]]
         assert np.array([1], "<i2").newbyteorder().tolist() == [256]
         assert np.fromstring(b"\\1\\2", np.uint8).tolist() == [1, 2] and np.fromstring("1 2", sep=" ").tolist() == [1, 2]
+        assert np.reshape(np.arange(4), newshape=(2, 2)).tolist() == [[0, 1], [2, 3]] == np.reshape(np.arange(4), [2, 2]).tolist()
     """,
     "numpy load": """
         import numpy as np

@@ -108,6 +108,7 @@ def _numpy(np: Any) -> None:
     _restore_methods(np)
     _restore_load(np)
     _restore_fromstring(np)
+    _restore_reshape(np)
 
 
 def _restore_methods(np: Any) -> None:
@@ -160,6 +161,24 @@ def _restore_fromstring(np: Any) -> None:
         return np.frombuffer(data, dtype, count).copy()
 
     np.fromstring = fromstring_
+
+
+def _restore_reshape(np: Any) -> None:
+    """`np.reshape(a, newshape=…)`: the argument is called `shape` since NumPy 2.1, and the old name is gone."""
+    import inspect
+
+    reshape = np.reshape
+    if "newshape" in inspect.signature(reshape).parameters:
+        return
+
+    @functools.wraps(reshape)
+    def reshape_(a: Any, *args: Any, **kwargs: Any) -> Any:
+        if "newshape" in kwargs:
+            note("numpy.reshape's argument newshape")
+            kwargs["shape"] = kwargs.pop("newshape")
+        return reshape(a, *args, **kwargs)
+
+    np.reshape = reshape_
 
 
 CORE = (
