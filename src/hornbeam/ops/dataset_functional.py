@@ -728,7 +728,7 @@ def ReduceDataset(input_dataset, initial_state, other_arguments, f, ctx):
             i += 1
     finally:
         it.close()
-    return [state]
+    return state
 
 
 @op(f"DatasetToSingleElement(dataset: variant) -> (components: output_types); {_VALUES}; metadata: string = ''", shape=declared_shapes, host=True,
@@ -745,4 +745,4 @@ def DatasetToSingleElement(dataset, ctx):
             raise ctx.fail("Dataset had more than one element.")
     finally:
         it.close()
-    return [e]
+    return e

@@ -210,7 +210,7 @@ def _next(iterator: ResourceRef, ctx: Any) -> list[Any]:
             and (len(s) != v.ndim or any(d is not None and d != n for d, n in zip(s, v.shape, strict=True)))
         ):
             raise ctx.fail(f"Expected shape {list(s)} of component {k}, the iterator gives {list(v.shape)}.")
-    return [element]
+    return element
 
 
 for _name in ("IteratorGetNext", "IteratorGetNextSync"):
@@ -267,7 +267,7 @@ def OptionalHasValue(optional):
 def OptionalGetValue(optional, ctx):
     if optional.element is None:
         raise ctx.fail("The given optional does not have a value.")
-    return [optional.element]
+    return optional.element
 
 
 # --- handles as strings ----------------------------------------------------------------------------------------------------------
