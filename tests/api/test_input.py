@@ -191,7 +191,9 @@ def test_a_training_loop_runs_on_several_runners_and_ends_cleanly(tmp_path: Path
             w.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
     files = tf.train.string_input_producer([path])
     _, record = tf.TFRecordReader().read(files)
-    parsed = tf.parse_single_example(record, {"x": tf.FixedLenFeature([8], tf.float32), "y": tf.FixedLenFeature([], tf.int64)})
+    parsed = tf.parse_single_example(
+        record, {"x": tf.FixedLenFeature([8], tf.float32), "y": tf.FixedLenFeature([], tf.int64)}
+    )
     x, y = tf.train.shuffle_batch([parsed["x"], parsed["y"]], 16, 100, 40, num_threads=3)
     w_, b = tf.get_variable("w", [8, 2]), tf.get_variable("b", [2], initializer=tf.zeros_initializer())
     loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=tf.matmul(x, w_) + b))

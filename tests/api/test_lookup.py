@@ -72,14 +72,26 @@ def test_columns_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "error", "message"),
     [
-        ("x\t1\ny\n", {}, "InvalidArgumentError", r"Invalid number of columns in .*bad line 1 \(y\) : expected at least 2 got 1"),
-        ("x\t1\nx\t2\n", {}, "FailedPreconditionError", "HashTable has different value for same key. Key x has 1 and trying to add value 2"),
+        (
+            "x\t1\ny\n",
+            {},
+            "InvalidArgumentError",
+            r"Invalid number of columns in .*bad line 1 \(y\) : expected at least 2 got 1",
+        ),
+        (
+            "x\t1\nx\t2\n",
+            {},
+            "FailedPreconditionError",
+            "HashTable has different value for same key. Key x has 1 and trying to add value 2",
+        ),
         ("x\tone\n", {}, "InvalidArgumentError", "one in line 0 is not a valid int64"),
         ("x\t1\n", {"vocab_size": 4}, "InvalidArgumentError", "Invalid vocab_size in .*bad: expected 4 but got 1"),
         (None, {}, "NotFoundError", "bad; No such file"),
     ],
 )
-def test_bad_files_are_reported_with_name_and_line(tmp_path: Path, text: str | None, options: dict[str, Any], error: str, message: str) -> None:
+def test_bad_files_are_reported_with_name_and_line(
+    tmp_path: Path, text: str | None, options: dict[str, Any], error: str, message: str
+) -> None:
     path = tmp_path / "bad"
     if text is not None:
         path.write_text(text)
@@ -113,7 +125,9 @@ def test_values_may_be_vectors() -> None:
 
 
 def test_dense_tables_refuse_their_marks() -> None:
-    table = tf.contrib.lookup.MutableDenseHashTable(tf.int64, tf.int64, -1, empty_key=0, deleted_key=-1, initial_num_buckets=4)
+    table = tf.contrib.lookup.MutableDenseHashTable(
+        tf.int64, tf.int64, -1, empty_key=0, deleted_key=-1, initial_num_buckets=4
+    )
     with tf.Session() as sess:
         sess.run(table.insert(tf.constant([11, 12, 13, 15], tf.int64), tf.constant([0, 1, 2, 3], tf.int64)))
         sess.run(table.remove(tf.constant([12], tf.int64)))
@@ -127,7 +141,9 @@ def test_dense_tables_refuse_their_marks() -> None:
 
 def test_mutable_tables_are_saved_and_restored(tmp_path: Path) -> None:
     table = tf.contrib.lookup.MutableHashTable(tf.string, tf.int64, -1, name="words")
-    dense = tf.contrib.lookup.MutableDenseHashTable(tf.int64, tf.float32, -1.0, 0, -5, initial_num_buckets=8, name="dense")
+    dense = tf.contrib.lookup.MutableDenseHashTable(
+        tf.int64, tf.float32, -1.0, 0, -5, initial_num_buckets=8, name="dense"
+    )
     tf.Variable(1.0, name="v")
     saver = tf.train.Saver()
     look = [table.lookup(tf.constant(["a", "b"])), dense.lookup(tf.constant([3, 4], tf.int64))]
@@ -136,7 +152,13 @@ def test_mutable_tables_are_saved_and_restored(tmp_path: Path) -> None:
         sess.run(table.insert(tf.constant(["a"]), tf.constant([7], tf.int64)))
         sess.run(dense.insert(tf.constant([4], tf.int64), tf.constant([2.5])))
         path = saver.save(sess, str(tmp_path / "ck"))
-    assert {n for n, _ in tf.train.list_variables(path)} == {"v", "words-keys", "words-values", "dense-keys", "dense-values"}
+    assert {n for n, _ in tf.train.list_variables(path)} == {
+        "v",
+        "words-keys",
+        "words-values",
+        "dense-keys",
+        "dense-values",
+    }
     with tf.Session() as sess:
         saver.restore(sess, path)
         words, numbers = sess.run(look)

@@ -45,7 +45,14 @@ A, B = example(a=[1, 2], b=[1.5], c=[b"x", b"y"]), example(a=[3, 4], b=[2.5, 3.5
 
 def test_dense_and_sparse_features_of_a_batch() -> None:
     got = run(
-        tf.parse_example([A, B], {"a": tf.FixedLenFeature([2], tf.int64), "b": tf.VarLenFeature(tf.float32), "c": tf.VarLenFeature(tf.string)})
+        tf.parse_example(
+            [A, B],
+            {
+                "a": tf.FixedLenFeature([2], tf.int64),
+                "b": tf.VarLenFeature(tf.float32),
+                "c": tf.VarLenFeature(tf.string),
+            },
+        )
     )
     assert got["a"].tolist() == [[1, 2], [3, 4]]
     assert got["b"].indices.tolist() == [[0, 0], [1, 0], [1, 1]]
@@ -83,7 +90,11 @@ def test_defaults_stand_in_for_what_is_missing_or_empty() -> None:
 
 def test_lists_are_padded_to_the_longest() -> None:
     data = [example(b=[1.0, 2.0, 3.0, 4.0]), example(b=[5.0, 6.0]), example()]
-    got = run(tf.parse_example(data, {"b": tf.FixedLenSequenceFeature([2], tf.float32, allow_missing=True, default_value=9.0)}))
+    got = run(
+        tf.parse_example(
+            data, {"b": tf.FixedLenSequenceFeature([2], tf.float32, allow_missing=True, default_value=9.0)}
+        )
+    )
     assert got["b"].tolist() == [[[1, 2], [3, 4]], [[5, 6], [9, 9]], [[9, 9], [9, 9]]]
 
 
@@ -99,10 +110,22 @@ def test_sparse_features_are_built_from_index_and_value_features() -> None:
 @pytest.mark.parametrize(
     ("wanted", "data", "message"),
     [
-        (tf.FixedLenFeature([2], tf.int64), example(), r"Name: n1, Feature: a \(data type: int64\) is required but could not be found."),
-        (tf.FixedLenFeature([2], tf.float32), A, "Name: n0, Key: a, Index: 0.  Data types don't match. Data type: int64 but expected type: float"),
+        (
+            tf.FixedLenFeature([2], tf.int64),
+            example(),
+            r"Name: n1, Feature: a \(data type: int64\) is required but could not be found.",
+        ),
+        (
+            tf.FixedLenFeature([2], tf.float32),
+            A,
+            "Name: n0, Key: a, Index: 0.  Data types don't match. Data type: int64 but expected type: float",
+        ),
         (tf.VarLenFeature(tf.float32), A, "Data types don't match. Expected type: float, Actual type: int64"),
-        (tf.FixedLenFeature([3], tf.int64), A, r"Number of int64 values != expected.  Values size: 2 but output shape: \[3\]"),
+        (
+            tf.FixedLenFeature([3], tf.int64),
+            A,
+            r"Number of int64 values != expected.  Values size: 2 but output shape: \[3\]",
+        ),
         (tf.FixedLenFeature([2], tf.int64), b"\xff\xffgarbage", "Could not parse example input"),
     ],
 )
@@ -112,7 +135,9 @@ def test_errors_name_example_and_feature(wanted: Any, data: bytes, message: str)
 
 
 def test_a_single_missing_feature_is_named() -> None:
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Feature: a \(data type: int64\) is required but could not be found."):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"Feature: a \(data type: int64\) is required but could not be found."
+    ):
         run(tf.parse_single_example(example(), {"a": tf.FixedLenFeature([2], tf.int64)}))
 
 
@@ -129,7 +154,9 @@ def test_wrong_declarations_are_refused_while_building() -> None:
 
 def sequence(context: dict[str, Any], lists: dict[str, Any]) -> bytes:
     made = {k: tf.train.FeatureList(feature=[features(x=v).feature["x"] for v in steps]) for k, steps in lists.items()}
-    return tf.train.SequenceExample(context=features(**context), feature_lists=tf.train.FeatureLists(feature_list=made)).SerializeToString()  # type: ignore[no-any-return]
+    return tf.train.SequenceExample(
+        context=features(**context), feature_lists=tf.train.FeatureLists(feature_list=made)
+    ).SerializeToString()  # type: ignore[no-any-return]
 
 
 ONE = sequence({"l": [3]}, {"t": [[1, 2], [3, 4], [5, 6]], "w": [[b"a"], [b"b", b"c"]]})
@@ -139,7 +166,9 @@ TWO = sequence({"l": [1]}, {"t": [[7, 8]], "w": []})
 def test_one_sequence_example() -> None:
     context, lists = run(
         tf.parse_single_sequence_example(
-            ONE, {"l": tf.FixedLenFeature([], tf.int64)}, {"t": tf.FixedLenSequenceFeature([2], tf.int64), "w": tf.VarLenFeature(tf.string)}
+            ONE,
+            {"l": tf.FixedLenFeature([], tf.int64)},
+            {"t": tf.FixedLenSequenceFeature([2], tf.int64), "w": tf.VarLenFeature(tf.string)},
         )
     )
     assert context["l"] == 3
@@ -150,7 +179,9 @@ def test_one_sequence_example() -> None:
 def test_a_batch_of_sequence_examples_is_padded() -> None:
     context, lists, lengths = run(
         tf.io.parse_sequence_example(
-            [ONE, TWO], {"l": tf.VarLenFeature(tf.int64)}, {"t": tf.FixedLenSequenceFeature([2], tf.int64), "w": tf.VarLenFeature(tf.string)}
+            [ONE, TWO],
+            {"l": tf.VarLenFeature(tf.int64)},
+            {"t": tf.FixedLenSequenceFeature([2], tf.int64), "w": tf.VarLenFeature(tf.string)},
         )
     )
     assert context["l"].values.tolist() == [3, 1]
@@ -163,7 +194,11 @@ def test_a_batch_of_sequence_examples_is_padded() -> None:
 def test_missing_lists_and_context_are_named() -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match="Feature list 'u' is required but could not be found"):
         run(tf.parse_single_sequence_example(ONE, None, {"u": tf.FixedLenSequenceFeature([2], tf.int64)}))
-    got = run(tf.parse_single_sequence_example(ONE, None, {"u": tf.FixedLenSequenceFeature([2], tf.int64, allow_missing=True)}))
+    got = run(
+        tf.parse_single_sequence_example(
+            ONE, None, {"u": tf.FixedLenSequenceFeature([2], tf.int64, allow_missing=True)}
+        )
+    )
     assert got[1]["u"].shape == (0, 2)
     with pytest.raises(tf.errors.InvalidArgumentError, match="Name: nm, Context feature 'm' is required"):
         run(tf.parse_single_sequence_example(ONE, {"m": tf.FixedLenFeature([], tf.int64)}, example_name="nm"))

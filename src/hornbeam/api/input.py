@@ -19,16 +19,20 @@ from hornbeam.core.graph import GraphKeys, Operation, Tensor, control_dependenci
 from hornbeam.core.registry import raw
 from hornbeam.core.sparse_tensor import SparseTensor, convert_to_tensor_or_sparse_tensor
 from hornbeam.core.tensor_shape import TensorShape
+from hornbeam.core.variables import Variable
 
 
 # --- producers ----------------------------------------------------------------------------------------------------------
+def _local_variable(value: Any, **options: Any) -> Any:
+    make: Any = Variable
+    return make(value, trainable=False, collections=[GraphKeys.LOCAL_VARIABLES], **options)
+
+
 def match_filenames_once(pattern: Any, name: str | None = None) -> Any:
     """A local variable that holds the names of the files that match `pattern` (or patterns), found once."""
-    from hornbeam.core.variables import Variable
-
     with name_scope(name, "matching_filenames", [pattern]) as name:
-        return Variable(
-            raw.MatchingFiles(pattern), trainable=False, validate_shape=False, name=name, collections=[GraphKeys.LOCAL_VARIABLES]
+        return _local_variable(
+            raw.MatchingFiles(pattern), validate_shape=False, name=name
         )  # fmt: skip
 
 
@@ -38,14 +42,10 @@ def limit_epochs(tensor: Any, num_epochs: int | None = None, name: str | None = 
         return tensor  # type: ignore[no-any-return]
     if num_epochs <= 0:
         raise ValueError(f"num_epochs must be > 0 not {num_epochs}.")
-    from hornbeam.core.variables import Variable
-
     with name_scope(name, "limit_epochs", [tensor]) as name:
-        epochs = Variable(
-            const_node(np.int64(0), name="Const"),
+        epochs = _local_variable(
+            const_node(np.asarray(0, np.int64), name="Const"),
             name="epochs",
-            trainable=False,
-            collections=[GraphKeys.LOCAL_VARIABLES],
         )
         counter = epochs.count_up_to(num_epochs)
         with control_dependencies([counter]):
@@ -87,9 +87,7 @@ def string_input_producer(
         raise ValueError(message)
     with name_scope(name, "input_producer", [string_tensor]) as name:
         string_tensor = convert_to_tensor(string_tensor, dtype=dtypes.string)
-        with control_dependencies(
-            [control_flow_ops.Assert(math_ops.greater(array_ops.size(string_tensor), 0), [message])]
-        ):
+        with control_dependencies([control_flow_ops.Assert(raw.Greater(array_ops.size(string_tensor), 0), [message])]):
             string_tensor = array_ops.identity(string_tensor)
         return input_producer(
             input_tensor=string_tensor, element_shape=[], num_epochs=num_epochs, shuffle=shuffle, seed=seed, capacity=capacity,
@@ -326,7 +324,7 @@ def _fullness(queue: QueueBase, capacity: int) -> None:
 
 
 def _fullness_above(queue: QueueBase, capacity: int, least: int) -> None:
-    full = math_ops.cast(math_ops.maximum(0, queue.size() - least), dtypes.float32) * (1.0 / (capacity - least))
+    full = math_ops.cast(raw.Maximum(0, queue.size() - least), dtypes.float32) * (1.0 / (capacity - least))
     summary.scalar(f"fraction_over_{least}_of_{capacity - least}_full", full)
 
 
