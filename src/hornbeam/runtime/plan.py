@@ -308,8 +308,35 @@ class Plan:
         self.late = late_reads(self.ops, self.ref_args)
         wanted = set(self.fetches)
         self.host = {o for o in self.ops if is_host(o, wanted)}
+        if self.host:
+            self.host |= self._for_the_host(wanted)
         self.segments: list[Segment] = self._partition(self.ops, set())
         self._link()
+
+    def _for_the_host(self, fetched: set[Tensor]) -> set[Operation]:
+        """Small exact nodes that only host nodes use (the cast of a sampler's labels): NumPy does them on the way."""
+        users: dict[Operation, set[Operation]] = {}
+        for o in self.ops:
+            for d in (*(t._op for t in o._inputs), *o._control_inputs):
+                users.setdefault(d, set()).add(o)
+        found: set[Operation] = set()
+        for o in reversed(self.ops):
+            if (
+                o in self.host
+                or o not in users
+                or not o.spec.numpy
+                or o.spec.stateful
+                or not o._inputs
+                or functions_of(o)
+            ):
+                continue
+            if any(t in fetched or (n := _static_size(t)) is None or n > _SMALL for t in o._outputs):
+                continue
+            if any((n := _static_size(t)) is None or n > _SMALL or t._dtype._is_ref_dtype for t in o._inputs):
+                continue
+            if all(u in self.host or u in found for u in users[o]):
+                found.add(o)
+        return found
 
     # segments -------------------------------------------------------------------------------------------------------------
     def _partition(self, ops: list[Operation], barriers: set[tuple[Operation, Tensor]]) -> list[Segment]:
