@@ -394,6 +394,8 @@ def choose(direction: str, n: int, channels: int, features: int, window: Window,
     pixels = math.prod(window.output)
     small = pixels <= 16  # native convolution of tiny images takes a slow path
     if direction == "forward":
+        if channels == 1 and window.unit_stride and window.rank == 2:
+            return "shifted"
         return "im2col" if channels >= 16 and features >= 16 and (n >= 16 or small) else "native"
     if direction == "filter":
         return "im2col" if features >= 8 else "native"
