@@ -81,6 +81,7 @@ class _Shuffle(Iterator):
         start = self.start
         while self.bounds and self.bounds[0] <= start:
             self.bounds.pop(0)
+            self.draws = Draws(*self.seeds.next())  # each repetition has seeds of its own
         limit = self.bounds[0] if self.bounds else self.end
         at = start + self.draws.next() % (limit - start)
         buffer = self.buffer

@@ -218,7 +218,7 @@ def sample_from_datasets(datasets: Sequence[Dataset], weights: Any = None, seed:
 
     def draw(logits: Any, seed_pair: Any) -> Any:
         drawn = raw.StatelessMultinomial(logits, 1, seed_pair)
-        return raw.Squeeze(drawn, axis=[0, 1])
+        return raw.Squeeze(drawn, squeeze_dims=[0, 1])
 
     if not isinstance(weights, Dataset):
         if weights is None:
