@@ -245,7 +245,8 @@ def _gradient(spec: OpSpec, grad_spec: OpSpec) -> None:
 
         dy, x, scale, mean, variance = op.inputs[:5]
         outputs = _primitive_gradient(op, dy, x, scale, mean, variance)
-        by = gradients(outputs, [dy, x, scale], [grad_dx, grad_dscale, grad_doffset])
+        given = [dy, x, scale]  # dy depends on x; that way is the caller's
+        by = gradients(outputs, given, [grad_dx, grad_dscale, grad_doffset], stop_gradients=given)
         return [*by, *[None] * (len(op.inputs) - 3)]
 
 
