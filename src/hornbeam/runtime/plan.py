@@ -314,7 +314,7 @@ class Plan:
         self._link()
 
     def _for_the_host(self, fetched: set[Tensor]) -> set[Operation]:
-        """Small exact nodes that only host nodes use (the cast of a sampler's labels): NumPy does them on the way."""
+        """Small exact nodes that host nodes wait for (the cast of a sampler's labels): NumPy does them on the way."""
         users: dict[Operation, set[Operation]] = {}
         for o in self.ops:
             for d in (*(t._op for t in o._inputs), *o._control_inputs):
@@ -334,7 +334,9 @@ class Plan:
                 continue
             if any((n := _static_size(t)) is None or n > _SMALL or t._dtype._is_ref_dtype for t in o._inputs):
                 continue
-            if all(u in self.host or u in found for u in users[o]):
+            waiting = [u in self.host or u in found for u in users[o]]
+            given = all(t in self.feeds or t in self.base for t in o._inputs)
+            if all(waiting) or given and any(waiting):  # what depends on feeds alone delays nobody else
                 found.add(o)
         return found
 
