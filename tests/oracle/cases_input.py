@@ -561,6 +561,97 @@ def sequence_examples(tf):
     return out
 
 
+# --- tables ---------------------------------------------------------------------------------------------------------------------------
+def _tables(tf, d):
+    """label -> function that makes a table and what to fetch of it; files are in directory `d`."""
+
+    def put(name, text):
+        with open(os.path.join(d, name), "w") as f:
+            f.write(text)
+        return os.path.join(d, name)
+
+    words, pairs = put("words", "a\nb\nc\n"), put("pairs", "x\t1\ny\t2\n")
+    ids = tf.lookup.TextFileIndex
+    strings, longs = (lambda *v: tf.constant(list(v))), (lambda *v: tf.constant(list(v), tf.int64))
+    file_init = lambda name: tf.lookup.TextFileInitializer(name, tf.string, ids.WHOLE_LINE, tf.int64, ids.LINE_NUMBER)  # noqa: E731
+    column_init = lambda name: tf.lookup.TextFileInitializer(name, tf.string, 0, tf.int64, 1)  # noqa: E731
+    tensor_init = lambda k, v: tf.lookup.KeyValueTensorInitializer(k, v, value_dtype=tf.int64)  # noqa: E731
+    return {
+        "tensors": lambda: (tf.lookup.StaticHashTable(tensor_init(["a", "b"], [1, 2]), -1), strings("a", "z")),
+        "file": lambda: (tf.lookup.StaticHashTable(file_init(words), -1), strings("a", "z", "c")),
+        "columns": lambda: (tf.lookup.StaticHashTable(column_init(pairs), -1), strings("y", "z")),
+        "vocabulary": lambda: (tf.lookup.StaticVocabularyTable(file_init(words), 3), strings("a", "zz", "b", "q")),
+        "int_vocabulary": lambda: (
+            tf.lookup.StaticVocabularyTable(tensor_init(tf.constant([5, 6], tf.int64), [0, 1]), 4),
+            longs(6, 7, 8),
+        ),
+        "wide": lambda: (tf.lookup.StaticHashTable(column_init(put("wide", "x\t1\ny\n")), -1), strings("x")),
+        "twice": lambda: (tf.lookup.StaticHashTable(file_init(put("twice", "a\nb\na\n")), -1), strings("a")),
+        "no_number": lambda: (tf.lookup.StaticHashTable(tensor_init(["a", "a"], [1, 2]), -1), strings("a")),
+        "other_keys": lambda: (tf.lookup.StaticHashTable(tensor_init(["a"], [1]), -1), longs(1)),
+    }
+
+
+@program
+def tables(tf):
+    d = tempfile.mkdtemp()
+    try:
+        out = {}
+        for label, make in _tables(tf, d).items():
+            with tf.Graph().as_default(), tf.Session() as s:
+
+                def run(make=make, s=s):
+                    table, keys = make()
+                    found, size = table.lookup(keys), table.size()
+                    before = error(lambda: s.run(found))
+                    fill = error(lambda: s.run(tf.tables_initializer()))
+                    fill[-1] = fill[-1] and fill[-1].replace(d, "")
+                    graph = [n for n in nodes(tf) if not n[0].startswith("init_all_tables")]
+                    return [
+                        before,
+                        fill,
+                        error(lambda: s.run(found)),
+                        s.run(size),
+                        graph,
+                        names(tf, "table_initializer"),
+                    ]
+
+                out[label] = error(run)
+        return out
+    finally:
+        shutil.rmtree(d)
+
+
+@program
+def mutable_tables(tf):
+    out = []
+    d = tempfile.mkdtemp()
+    try:
+        with tf.Session() as s:
+            t = tf.lookup.experimental.DenseHashTable(
+                tf.int64, tf.float32, -1.0, 0, -5, initial_num_buckets=16, name="dense"
+            )
+            keys = tf.constant([3, 19, 35, 4, 7], tf.int64)
+            v = tf.Variable(1.0, name="v")
+            saver = tf.train.Saver()
+            s.run(v.initializer)
+            s.run(t.insert(keys, tf.constant([1.0, 2.0, 3.0, 4.0, 5.0])))
+            out.append(s.run(t.lookup(tf.constant([19, 4, 8], tf.int64))))
+            exported = s.run(t.export()[0])
+            out.append(exported)  # the buckets are where TensorFlow looks for them
+            path = saver.save(s, os.path.join(d, "ck"))
+            out.append(sorted([name, list(shape)] for name, shape in tf.train.list_variables(path)))
+            s.run(t.remove(keys))
+            out.append(s.run(t.size()))
+            saver.restore(s, path)
+            out.append(s.run(t.lookup(tf.constant([35, 7, 8], tf.int64))))
+            out.append(error(lambda: s.run(t.insert(tf.constant([0], tf.int64), tf.constant([0.0])))))
+            out.append(error(lambda: s.run(t.lookup(tf.constant([-5], tf.int64)))))
+        return out
+    finally:
+        shutil.rmtree(d)
+
+
 def run(tf, name):
     """One program on a `tf` module, in a fresh graph, as TensorFlow 1 ran it."""
     tf.disable_resource_variables()
