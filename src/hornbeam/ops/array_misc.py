@@ -226,7 +226,10 @@ def Fingerprint(data, method):
     if bytes(method.item()) != b"farmhash64":
         raise bad(f"Unsupported fingerprint method: {method.item().decode(errors='replace')}")
     if is_string(data):
-        rows = [_join_hashes([fingerprint64(v) for v in r]) for r in data.reshape(data.shape[0], -1)]
+        rows = [
+            _join_hashes([fingerprint64(v) for v in r])
+            for r in data.reshape(data.shape[0], int(np.prod(data.shape[1:], dtype=np.int64)))
+        ]
     else:
         rows = [fingerprint64(np.ascontiguousarray(r).tobytes()) for r in data]
     return np.array(rows, "<u8").view(np.uint8).reshape(len(rows), 8)
