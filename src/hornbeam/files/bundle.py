@@ -13,13 +13,14 @@ import numpy as np
 from hornbeam import proto
 from hornbeam.core import dtypes, errors
 from hornbeam.core.dtypes import DType
-from hornbeam.files import atomic, bundle_strings
+from hornbeam.files import atomic, bundle_strings, bundle_variants
 from hornbeam.files.crc import crc32c, mask, unmask
 from hornbeam.files.table import TableBuilder, TableReader
 from hornbeam.files.tensor_slice import TensorSlice, find_overlaps, not_covered, parse_shape_and_slice
 
 _ALIGNMENT = 64  # what XLA takes without copying
-_NOT_STORED = (dtypes.resource, dtypes.variant)
+_NOT_STORED = (dtypes.resource,)
+_LISTED = (dtypes.string, dtypes.variant)  # stored element by element
 
 
 def index_path(prefix: str) -> str:
@@ -45,7 +46,7 @@ class Entry:
     @property
     def nbytes(self) -> int:
         """The bytes of the whole tensor in memory (for strings, as stored)."""
-        return self.size if self.dtype is dtypes.string else math.prod(self.shape) * self.dtype.size
+        return self.size if self.dtype in _LISTED else math.prod(self.shape) * self.dtype.size
 
 
 class BundleReader:
@@ -170,7 +171,7 @@ class BundleReader:
         bounds = wanted.bounds(entry.shape)
         if entry.slices:
             return self._assemble(name, entry, wanted, bounds)
-        if entry.dtype is dtypes.string:
+        if entry.dtype in _LISTED:
             whole = self._read_strings(name, entry)
         else:
             whole = self._allocate(name, entry, entry.shape)
@@ -229,7 +230,7 @@ class BundleReader:
             raise errors.UnimplementedError(
                 None, None, f"tensor {name} of {self.prefix}: dtype {entry.dtype.name} cannot be read from a checkpoint"
             )
-        if entry.dtype is not dtypes.string and entry.size != entry.nbytes:
+        if entry.dtype not in _LISTED and entry.size != entry.nbytes:
             needs = f"shape {_text(entry.shape)} of {entry.dtype.name} needs {entry.nbytes}"
             raise self._damaged(name, f"it has {entry.size} bytes where {needs}")
         available = os.fstat(self._fd(entry.shard)).st_size
@@ -255,7 +256,8 @@ class BundleReader:
         data = np.empty(entry.size, np.uint8)
         self._fill(name, entry, data)
         try:
-            values, crc = bundle_strings.decode(data.tobytes(), math.prod(entry.shape))
+            decode = bundle_strings.decode if entry.dtype is dtypes.string else bundle_variants.decode
+            values, crc = decode(data.tobytes(), math.prod(entry.shape))
         except ValueError as e:
             raise self._damaged_data(name, entry, str(e)) from None
         self._check_crc(name, entry, crc)
@@ -393,6 +395,10 @@ class BundleWriter:
             chunks, crc = bundle_strings.encode(array.ravel().tolist())
             for chunk in chunks:
                 self._data.write(chunk)
+        elif dtype is dtypes.variant:
+            chunks, crc = bundle_variants.encode(key.decode("utf-8", "replace"), array.ravel().tolist())
+            for chunk in chunks:
+                self._data.write(chunk)
         else:
             data = array.reshape(-1).view(np.uint8)
             crc = crc32c(data)
@@ -493,7 +499,7 @@ def stored_form(name: str, value: Any, dtype: Any) -> tuple[np.ndarray, DType]:
         raise errors.UnimplementedError(None, None, why)
     if array.dtype.names:
         array = array.view(array.dtype[0])
-    if kind is not dtypes.string and array.dtype != kind.np:
+    if kind not in _LISTED and array.dtype != kind.np:
         array = array.astype(kind.np)
     elif array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))

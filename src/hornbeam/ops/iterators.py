@@ -34,6 +34,7 @@ class IteratorResource:
         self.run: Run | None = None
         self.it: Iterator | None = None
         self.ended = False
+        self.dataset: DatasetValue | None = None
 
     def start(self, dataset: DatasetValue, run: Run) -> None:
         """From here on elements are those of `dataset`, from its beginning."""
@@ -41,6 +42,7 @@ class IteratorResource:
         self._acquire()
         try:
             self._drop()
+            self.dataset = dataset
             self.it = dataset.make(run)
             self.run = run
             self.ended = False
@@ -111,9 +113,13 @@ class IteratorResource:
             elif parts[0] == "ended":
                 self._drop()
                 self.ended = True
-            elif self.it is None:
+            elif self.dataset is None:
                 raise ctx.precondition("An iterator must be initialised before its position can be restored.")
             else:
+                self._drop()
+                self.run = new_run(ctx)
+                self.it = self.dataset.make(self.run)
+                self.ended = False
                 try:
                     self.it.load(parts[1])
                 except (ValueError, TypeError, IndexError, KeyError) as e:
