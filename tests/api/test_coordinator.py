@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -216,3 +218,22 @@ def test_wrong_arguments_are_refused() -> None:
         tf.train.QueueRunner(q, [q.enqueue(1)], queue_closed_exception_types=[ValueError])
     with pytest.raises(ValueError, match="No default session"):
         tf.train.start_queue_runners()
+
+
+def test_a_program_that_only_loads_a_graph_gets_its_runners(tmp_path: Path) -> None:
+    q = tf.FIFOQueue(4, tf.int32, shapes=[[]], name="q")
+    tf.train.add_queue_runner(tf.train.QueueRunner(q, [q.enqueue(7)]))
+    q.dequeue(name="take")
+    tf.train.export_meta_graph(str(tmp_path / "g.meta"))
+    program = f"""
+import hornbeam as tf
+tf.train.import_meta_graph({str(tmp_path / "g.meta")!r})
+with tf.Session() as sess:
+    coord = tf.train.Coordinator()
+    threads = tf.train.start_queue_runners(sess, coord)
+    print(sess.run("take:0"))
+    coord.request_stop()
+    coord.join(threads)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "7", done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,6 +22,16 @@ def register_proto_function(
 ) -> None:
     """Says how the items of a collection become protos in a MetaGraphDef and come back."""
     _PROTO_FUNCTIONS[collection_name] = (proto_type, to_proto, from_proto)
+
+
+# collections whose items are of modules that a program need not have imported before it loads a file
+_REGISTERED_BY = {GraphKeys.QUEUE_RUNNERS: "hornbeam.api.queue_runner"}
+
+
+def _functions_of(key: Any) -> tuple[Any, Callable[..., Any], Callable[..., Any]] | None:
+    if key not in _PROTO_FUNCTIONS and key in _REGISTERED_BY:
+        importlib.import_module(_REGISTERED_BY[key])
+    return _PROTO_FUNCTIONS.get(key)
 
 
 def _variable_to_proto(v: Any, export_scope: str | None = None) -> Any:
@@ -114,7 +125,7 @@ def add_collection_def(meta_graph_def: Any, key: str, graph: Graph, export_scope
     """Writes one collection: protos, node names, strings, ints or floats; a collection of anything else is left out with a warning."""
     items = graph.get_collection(key)
     definition = CollectionDef()
-    known = _PROTO_FUNCTIONS.get(key)
+    known = _functions_of(key)
     try:
         if known is not None and known[1] is not None:
             for item in items:
@@ -309,7 +320,7 @@ def _restore_collections(meta: Any, graph: Graph, scope: str | None, wanted: Cal
         field = c.WhichOneof("kind")
         if field is None:
             continue
-        known = _PROTO_FUNCTIONS.get(key)
+        known = _functions_of(key)
         if known is not None and known[2] is not None and field == "bytes_list":
             for data in c.bytes_list.value:
                 # one object for a variable that stands in several collections
