@@ -31,7 +31,9 @@ def _gone(before, seconds=5.0):
 def test_threads_end_when_the_session_closes_or_is_forgotten():
     before = len(_prefetchers())
     with tf.Graph().as_default():
-        nxt = tf.data.make_one_shot_iterator(D.range(10**9).map(lambda x: x + 1, num_parallel_calls=2).prefetch(4)).get_next()
+        nxt = tf.data.make_one_shot_iterator(
+            D.range(10**9).map(lambda x: x + 1, num_parallel_calls=2).prefetch(4)
+        ).get_next()
         with tf.Session() as s:
             s.run(nxt)
             assert len(_prefetchers()) > before
@@ -62,7 +64,9 @@ def test_closing_the_session_wakes_who_waits_for_an_element():
             release.wait(20)
             return x
 
-        nxt = tf.data.make_one_shot_iterator(D.range(3).map(lambda x: tf.py_func(wait, [x], tf.int64)).prefetch(1)).get_next()
+        nxt = tf.data.make_one_shot_iterator(
+            D.range(3).map(lambda x: tf.py_func(wait, [x], tf.int64)).prefetch(1)
+        ).get_next()
         s = tf.Session()
         caught = []
 
@@ -84,7 +88,12 @@ def test_closing_the_session_wakes_who_waits_for_an_element():
 def test_ten_thousand_steps_with_parallel_calls_keep_memory_flat():
     with tf.Graph().as_default():
         d = D.from_tensor_slices(np.random.rand(256, 64).astype(np.float32)).shuffle(64, seed=1).repeat()
-        d = d.map(lambda x: tf.py_func(lambda v: v + 1, [x], tf.float32), num_parallel_calls=4).map(lambda x: x * 2.0).batch(4).prefetch(2)
+        d = (
+            d.map(lambda x: tf.py_func(lambda v: v + 1, [x], tf.float32), num_parallel_calls=4)
+            .map(lambda x: x * 2.0)
+            .batch(4)
+            .prefetch(2)
+        )
         nxt = tf.data.make_one_shot_iterator(d).get_next()
 
         def resident():
@@ -104,7 +113,9 @@ def test_ten_thousand_steps_with_parallel_calls_keep_memory_flat():
 
 def test_several_threads_share_one_iterator_without_losing_elements():
     with tf.Graph().as_default():
-        nxt = tf.data.make_one_shot_iterator(D.range(2000).map(lambda x: x, num_parallel_calls=4).prefetch(8)).get_next()
+        nxt = tf.data.make_one_shot_iterator(
+            D.range(2000).map(lambda x: x, num_parallel_calls=4).prefetch(8)
+        ).get_next()
         got: list[int] = []
         with tf.Session() as s:
 
@@ -145,7 +156,9 @@ def test_bodies_that_need_a_program_are_compiled_per_signature_only(parallel):
     with tf.Graph().as_default():
         kernel = np.random.rand(3, 3, 1, 2).astype(np.float32)
         images = np.random.rand(6, 8, 8, 1).astype(np.float32)
-        d = D.from_tensor_slices(images).map(lambda x: tf.nn.conv2d(x[None], kernel, [1, 1, 1, 1], "SAME")[0], num_parallel_calls=parallel)
+        d = D.from_tensor_slices(images).map(
+            lambda x: tf.nn.conv2d(x[None], kernel, [1, 1, 1, 1], "SAME")[0], num_parallel_calls=parallel
+        )
         nxt = tf.data.make_one_shot_iterator(d).get_next()
         want = tf.nn.conv2d(images, kernel, [1, 1, 1, 1], "SAME")
         with tf.Session() as s:

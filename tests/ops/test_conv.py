@@ -54,7 +54,9 @@ def test_lowerings_give_what_the_native_convolution_and_its_derivatives_give(geo
 @pytest.mark.parametrize("stride", [1, 2])
 def test_one_by_one_convolution_is_a_matrix_product(stride: int) -> None:
     window = window_of((5, 6), (1, 1), [1, stride, stride, 1], (), b"SAME", (), False)
-    assert lowering.choose("forward", 2, 3, 4, window, 1, np.float32) == ("matmul" if jax.default_backend() == "cpu" else "native")
+    assert lowering.choose("forward", 2, 3, 4, window, 1, np.float32) == (
+        "matmul" if jax.default_backend() == "cpu" else "native"
+    )
     x, w = array(2, 5, 6, 3), array(1, 1, 3, 4)
     y, back = jax.vjp(lambda x, w: lowering.native_forward(x, w, window, 1), x, w)
     dx, dw = back(y)
@@ -93,7 +95,13 @@ def test_im2col_in_tiles_is_im2col(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_dilated_convolutions_have_exact_gradients() -> None:
-    check("Conv2D", [F(1, 6, 5, 2, t="float64"), F(2, 3, 2, 2, t="float64")], strides=[1, 1, 1, 1], padding="SAME", dilations=[1, 2, 2, 1])
+    check(
+        "Conv2D",
+        [F(1, 6, 5, 2, t="float64"), F(2, 3, 2, 2, t="float64")],
+        strides=[1, 1, 1, 1],
+        padding="SAME",
+        dilations=[1, 2, 2, 1],
+    )
 
 
 def test_grouped_convolutions_have_exact_gradients() -> None:

@@ -59,7 +59,9 @@ def test_second_order_gradients_of_fused_batch_norm_are_those_of_its_formula() -
                 variance = tf.reduce_mean(tf.squared_difference(x, mean), [0, 1, 2])
                 y = tf.nn.batch_normalization(x, mean, variance, beta, scale, 0.001)
             first = tf.gradients(tf.reduce_sum(y**3), [x, scale])
-            results.append(run([*first, *tf.gradients(tf.reduce_sum(first[0] ** 2) + tf.reduce_sum(first[1] ** 2), [x, scale])]))
+            results.append(
+                run([*first, *tf.gradients(tf.reduce_sum(first[0] ** 2) + tf.reduce_sum(first[1] ** 2), [x, scale])])
+            )
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3 * np.abs(b).max())
 

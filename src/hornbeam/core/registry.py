@@ -179,9 +179,13 @@ def load() -> None:
     """Imports every family of `hornbeam.ops`, so that the registry is complete."""
     global _loaded
     if not _loaded:
-        _loaded = True
-        for package in _FAMILY_PACKAGES:
-            importlib.import_module(package).load()
+        _loaded = True  # families may look one another up while they load
+        try:
+            for package in _FAMILY_PACKAGES:
+                importlib.import_module(package).load()
+        except BaseException:
+            _loaded = False  # the next look-up says again what is wrong, not "no such op"
+            raise
 
 
 _FALLBACK: list[Callable[..., Any]] = []

@@ -21,7 +21,9 @@ def encode(name: str, values: list[Any]) -> tuple[list[bytes], int]:
     crc = 0
     for v in values:
         if not isinstance(v, Position):
-            raise errors.UnimplementedError(None, None, f"tensor {name} holds a variant ({type(v).__name__}) that a checkpoint cannot hold")
+            raise errors.UnimplementedError(
+                None, None, f"tensor {name} holds a variant ({type(v).__name__}) that a checkpoint cannot hold"
+            )
         data = proto.VariantTensorDataProto(type_name=TYPE_NAME, metadata=v.data).SerializeToString()
         for chunk in (varint.encode(len(data)), data):
             crc = crc32c(chunk, crc)

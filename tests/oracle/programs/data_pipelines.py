@@ -96,12 +96,20 @@ def shuffle_and_repeat():
 
 @pipeline
 def slices():
-    return D.from_tensor_slices({"a": np.arange(5.0), "b": (np.arange(10).reshape(5, 2), ["v", "w", "x", "y", "z"])}).shuffle(3, seed=2).batch(2)
+    return (
+        D.from_tensor_slices({"a": np.arange(5.0), "b": (np.arange(10).reshape(5, 2), ["v", "w", "x", "y", "z"])})
+        .shuffle(3, seed=2)
+        .batch(2)
+    )
 
 
 @pipeline
 def maps():
-    return D.range(6).map(lambda x: (x * 2, tf.cast(x, tf.float32) / 3), num_parallel_calls=3).map(lambda a, b: {"s": tf.as_string(a), "e": tf.exp(b)})
+    return (
+        D.range(6)
+        .map(lambda x: (x * 2, tf.cast(x, tf.float32) / 3), num_parallel_calls=3)
+        .map(lambda a, b: {"s": tf.as_string(a), "e": tf.exp(b)})
+    )
 
 
 @pipeline
@@ -111,7 +119,11 @@ def map_error():
 
 @pipeline
 def map_error_ignored():
-    return D.range(4).map(lambda x: tf.check_numerics(1.0 / tf.cast(x - 1, tf.float32), "bad"), num_parallel_calls=2).apply(ex.ignore_errors())
+    return (
+        D.range(4)
+        .map(lambda x: tf.check_numerics(1.0 / tf.cast(x - 1, tf.float32), "bad"), num_parallel_calls=2)
+        .apply(ex.ignore_errors())
+    )
 
 
 @pipeline
@@ -131,7 +143,9 @@ def interleaves():
 
 @pipeline
 def interleaves_parallel():
-    return D.range(7).interleave(lambda x: D.from_tensors(x).repeat(5), cycle_length=3, block_length=2, num_parallel_calls=2)
+    return D.range(7).interleave(
+        lambda x: D.from_tensors(x).repeat(5), cycle_length=3, block_length=2, num_parallel_calls=2
+    )
 
 
 @pipeline
@@ -141,7 +155,11 @@ def interleaves_contrib():
 
 @pipeline
 def padded():
-    return D.range(5).map(lambda x: (tf.fill([x], x), tf.fill([2, x], "s"))).padded_batch(2, ([None], [2, 7]), (np.int64(-1), "pad"))
+    return (
+        D.range(5)
+        .map(lambda x: (tf.fill([x], x), tf.fill([2, x], "s")))
+        .padded_batch(2, ([None], [2, 7]), (np.int64(-1), "pad"))
+    )
 
 
 @pipeline
@@ -161,12 +179,19 @@ def windows():
 
 @pipeline
 def windows_nested():
-    return D.range(7).map(lambda x: {"a": x, "b": x * x}).window(3, drop_remainder=True).flat_map(lambda w: D.zip((w["a"].batch(3), w["b"].batch(3))))
+    return (
+        D.range(7)
+        .map(lambda x: {"a": x, "b": x * x})
+        .window(3, drop_remainder=True)
+        .flat_map(lambda w: D.zip((w["a"].batch(3), w["b"].batch(3))))
+    )
 
 
 @pipeline
 def grouped():
-    return D.range(11).apply(ex.group_by_window(lambda x: x % 3, lambda k, d: d.batch(10).map(lambda b: (k, b)), window_size=3))
+    return D.range(11).apply(
+        ex.group_by_window(lambda x: x % 3, lambda k, d: d.batch(10).map(lambda b: (k, b)), window_size=3)
+    )
 
 
 @pipeline
@@ -199,7 +224,9 @@ def mixtures_even():
 
 @pipeline
 def choices():
-    return ex.choose_from_datasets([D.range(3), D.range(10, 20)], D.from_tensor_slices(np.array([1, 0, 1, 1, 0, 0, 0, 1], np.int64)))
+    return ex.choose_from_datasets(
+        [D.range(3), D.range(10, 20)], D.from_tensor_slices(np.array([1, 0, 1, 1, 0, 0, 0, 1], np.int64))
+    )
 
 
 @pipeline
@@ -294,7 +321,9 @@ def lines_gzip():
 
 @pipeline
 def fixed():
-    return tf.data.FixedLengthRecordDataset(path("f.bin", b"HHabcdefghiF"), 3, 2, 1).map(lambda r: tf.decode_raw(r, tf.uint8))
+    return tf.data.FixedLengthRecordDataset(path("f.bin", b"HHabcdefghiF"), 3, 2, 1).map(
+        lambda r: tf.decode_raw(r, tf.uint8)
+    )
 
 
 @pipeline
@@ -376,7 +405,9 @@ def seeds_of_the_graph():
 
 @pipeline
 def loops():
-    return D.range(5).map(lambda x: tf.while_loop(lambda i, a: i < x, lambda i, a: (i + 1, a + i), [np.int64(0), np.int64(0)])[1])
+    return D.range(5).map(
+        lambda x: tf.while_loop(lambda i, a: i < x, lambda i, a: (i + 1, a + i), [np.int64(0), np.int64(0)])[1]
+    )
 
 
 def main():

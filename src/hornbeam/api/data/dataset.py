@@ -43,7 +43,9 @@ class Dataset:
 
     def __init__(self, variant_tensor: Any = None, structure: Any = None, inputs: Iterable[Dataset] = ()) -> None:
         if variant_tensor is None:
-            raise TypeError("tf.data.Dataset is abstract: use Dataset.from_tensor_slices, Dataset.range and their like.")
+            raise TypeError(
+                "tf.data.Dataset is abstract: use Dataset.from_tensor_slices, Dataset.range and their like."
+            )
         self._variant_tensor = variant_tensor
         self._structure = structure
         self._dependencies = list(inputs)
@@ -94,13 +96,17 @@ class Dataset:
         return raw.DatasetCardinality(self._variant_tensor)  # type: ignore[no-any-return]
 
     def __iter__(self) -> Any:
-        raise RuntimeError("`tf.data.Dataset` only supports Python-style iteration in eager mode or within tf.function: make an iterator and run its get_next().")
+        raise RuntimeError(
+            "`tf.data.Dataset` only supports Python-style iteration in eager mode or within tf.function: make an iterator and run its get_next()."
+        )
 
     def __bool__(self) -> bool:
         return True
 
     def __len__(self) -> int:
-        raise TypeError("`tf.data.Dataset` only supports `len` in eager mode. Use `tf.data.Dataset.cardinality()` instead.")
+        raise TypeError(
+            "`tf.data.Dataset` only supports `len` in eager mode. Use `tf.data.Dataset.cardinality()` instead."
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} shapes: {self.output_shapes}, types: {self.output_types}>"
@@ -126,7 +132,10 @@ class Dataset:
         tensors = st.normalize(tensors)
         structure = st.structure_of(tensors)
         _, shapes = st.components(structure)
-        return _new(raw.TensorDataset([st.to_component(t) for t in st.flatten(tensors)], output_shapes=shapes, name=name), structure)
+        return _new(
+            raw.TensorDataset([st.to_component(t) for t in st.flatten(tensors)], output_shapes=shapes, name=name),
+            structure,
+        )
 
     @staticmethod
     def from_tensor_slices(tensors: Any, name: str | None = None) -> Dataset:
@@ -145,18 +154,30 @@ class Dataset:
         structure = st.map_structure(st.unbatch_spec, st.structure_of(tensors))
         _, shapes = st.components(structure)
         return _new(
-            raw.TensorSliceDataset([st.to_component(t, batched=True) for t in st.flatten(tensors)], output_shapes=shapes, name=name), structure
+            raw.TensorSliceDataset(
+                [st.to_component(t, batched=True) for t in st.flatten(tensors)], output_shapes=shapes, name=name
+            ),
+            structure,
         )
 
     @staticmethod
     def from_sparse_tensor_slices(sparse_tensor: SparseTensor) -> Dataset:
         """Rows of a SparseTensor of rank N as (indices, values, dense_shape) of rank N - 1."""
         if not isinstance(sparse_tensor, SparseTensor):
-            raise TypeError(f"`sparse_tensor` must be a `tf.sparse.SparseTensor` object, but is {type(sparse_tensor).__name__}")
+            raise TypeError(
+                f"`sparse_tensor` must be a `tf.sparse.SparseTensor` object, but is {type(sparse_tensor).__name__}"
+            )
         shape = to_tuple(sparse_tensor.shape)
         rank = None if shape is None else len(shape) - 1
-        structure = (TensorSpec((None, rank), dtypes.int64), TensorSpec((None,), sparse_tensor.dtype), TensorSpec((rank,), dtypes.int64))
-        return _new(raw.SparseTensorSliceDataset(sparse_tensor.indices, sparse_tensor.values, sparse_tensor.dense_shape), structure)
+        structure = (
+            TensorSpec((None, rank), dtypes.int64),
+            TensorSpec((None,), sparse_tensor.dtype),
+            TensorSpec((rank,), dtypes.int64),
+        )
+        return _new(
+            raw.SparseTensorSliceDataset(sparse_tensor.indices, sparse_tensor.values, sparse_tensor.dense_shape),
+            structure,
+        )
 
     @staticmethod
     def from_generator(
@@ -177,7 +198,14 @@ class Dataset:
             raise ValueError(f"`args` must have length between 1 and 3 (start, stop, step), got {len(args)}.")
         start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1) if len(args) == 2 else args
         structure = TensorSpec((), output_type)
-        node = raw.RangeDataset(int64(start, "start"), int64(stop, "stop"), int64(step, "step"), output_types=[output_type], output_shapes=[()], name=name)
+        node = raw.RangeDataset(
+            int64(start, "start"),
+            int64(stop, "stop"),
+            int64(step, "step"),
+            output_types=[output_type],
+            output_shapes=[()],
+            name=name,
+        )
         return _new(node, structure)
 
     @staticmethod
@@ -189,22 +217,36 @@ class Dataset:
         for d in parts:
             if not isinstance(d, Dataset):
                 if isinstance(d, list):
-                    raise TypeError("The argument to `Dataset.zip()` must be a nested structure of `Dataset` objects. Nested structures do not support Python lists; please use a tuple instead.")
-                raise TypeError(f"The argument to `Dataset.zip()` must be a nested structure of `Dataset` objects, got {type(d).__name__}.")
+                    raise TypeError(
+                        "The argument to `Dataset.zip()` must be a nested structure of `Dataset` objects. Nested structures do not support Python lists; please use a tuple instead."
+                    )
+                raise TypeError(
+                    f"The argument to `Dataset.zip()` must be a nested structure of `Dataset` objects, got {type(d).__name__}."
+                )
         structure = st.pack(datasets, [d._structure for d in parts])
         types, shapes = st.components(structure)
-        return _new(raw.ZipDataset([d._variant_tensor for d in parts], output_types=types, output_shapes=shapes, name=name), structure, *parts)
+        return _new(
+            raw.ZipDataset([d._variant_tensor for d in parts], output_types=types, output_shapes=shapes, name=name),
+            structure,
+            *parts,
+        )
 
     @staticmethod
-    def list_files(file_pattern: Any, shuffle: bool | None = None, seed: Any = None, name: str | None = None) -> Dataset:
+    def list_files(
+        file_pattern: Any, shuffle: bool | None = None, seed: Any = None, name: str | None = None
+    ) -> Dataset:
         """Names of the files that match; shuffled unless `shuffle` is False. Running it raises InvalidArgumentError when there are none."""
         with name_scope("list_files"):
             shuffle = True if shuffle is None else shuffle
             pattern = convert_to_tensor(file_pattern, dtypes.string, name="file_pattern")
             files = raw.MatchingFiles(pattern)
             count = raw.Size(files, out_type=dtypes.int64)
-            message = raw.Add("No files matched pattern: ", raw.ReduceJoin(pattern, _axes(pattern), separator=", "), name="message")
-            check = raw.Assert(raw.Greater(count, np.int64(0), name="match_not_empty"), [message], summarize=1, name="assert_not_empty")
+            message = raw.Add(
+                "No files matched pattern: ", raw.ReduceJoin(pattern, _axes(pattern), separator=", "), name="message"
+            )
+            check = raw.Assert(
+                raw.Greater(count, np.int64(0), name="match_not_empty"), [message], summarize=1, name="assert_not_empty"
+            )
             with control_dependencies([check]):
                 files = raw.Identity(files)
             dataset = Dataset.from_tensor_slices(files)
@@ -220,9 +262,16 @@ class Dataset:
         if repr(mine) != repr(theirs):
             raise TypeError(f"Two datasets to concatenate have different types {mine} and {theirs}")
         if repr(self.output_classes) != repr(dataset.output_classes):
-            raise TypeError(f"Two datasets to concatenate have different classes {self.output_classes} and {dataset.output_classes}")
+            raise TypeError(
+                f"Two datasets to concatenate have different classes {self.output_classes} and {dataset.output_classes}"
+            )
         structure = st.map_structure(st.most_general, self._structure, dataset._structure)
-        return _new(raw.ConcatenateDataset(self._variant_tensor, dataset._variant_tensor, **self._attrs(structure), name=name), structure, self, dataset)
+        return _new(
+            raw.ConcatenateDataset(self._variant_tensor, dataset._variant_tensor, **self._attrs(structure), name=name),
+            structure,
+            self,
+            dataset,
+        )
 
     def repeat(self, count: Any = None, name: str | None = None) -> Dataset:
         """`count` times (None or -1: for ever)."""
@@ -253,7 +302,9 @@ class Dataset:
         return self._same(raw.IgnoreErrorsDataset, log_warning=log_warning, name=name)
 
     # order and memory ------------------------------------------------------------------------------------------------------------
-    def shuffle(self, buffer_size: Any, seed: Any = None, reshuffle_each_iteration: bool | None = None, name: str | None = None) -> Dataset:
+    def shuffle(
+        self, buffer_size: Any, seed: Any = None, reshuffle_each_iteration: bool | None = None, name: str | None = None
+    ) -> Dataset:
         """Elements drawn at random from a buffer of `buffer_size`, in TensorFlow's order for given seeds."""
         size = int64(buffer_size, "buffer_size")
         again = True if reshuffle_each_iteration is None else reshuffle_each_iteration
@@ -265,7 +316,9 @@ class Dataset:
 
     def prefetch(self, buffer_size: Any, name: str | None = None) -> Dataset:
         """Computes up to `buffer_size` elements ahead on a thread (AUTOTUNE chooses)."""
-        return self._same(raw.PrefetchDataset, int64(AUTOTUNE if buffer_size is None else buffer_size, "buffer_size"), name=name)
+        return self._same(
+            raw.PrefetchDataset, int64(AUTOTUNE if buffer_size is None else buffer_size, "buffer_size"), name=name
+        )
 
     # functions ---------------------------------------------------------------------------------------------------------------------
     def map(
@@ -274,15 +327,24 @@ class Dataset:
     ) -> Dataset:  # fmt: skip
         """`map_func` of every element, in order; with `num_parallel_calls` several at once on threads."""
         f = DatasetFunction(map_func, "Dataset.map()", self._structure)
-        attrs = {**self._attrs(f.structure), "f": f.function, "preserve_cardinality": preserve_cardinality, "name": name}
+        attrs = {
+            **self._attrs(f.structure),
+            "f": f.function,
+            "preserve_cardinality": preserve_cardinality,
+            "name": name,
+        }
         if num_parallel_calls is None:
             node = raw.MapDataset(self._variant_tensor, f.captured, **attrs)
         else:
             calls = int64(num_parallel_calls, "num_parallel_calls")
-            node = raw.ParallelMapDatasetV2(self._variant_tensor, f.captured, calls, deterministic=_deterministic(deterministic), **attrs)
+            node = raw.ParallelMapDatasetV2(
+                self._variant_tensor, f.captured, calls, deterministic=_deterministic(deterministic), **attrs
+            )
         return _new(node, f.structure, self)
 
-    def map_with_legacy_function(self, map_func: Callable[..., Any], num_parallel_calls: Any = None, deterministic: bool | None = None) -> Dataset:
+    def map_with_legacy_function(
+        self, map_func: Callable[..., Any], num_parallel_calls: Any = None, deterministic: bool | None = None
+    ) -> Dataset:
         return self.map(map_func, num_parallel_calls, deterministic)
 
     def _predicate(self, predicate: Callable[..., Any], what: str) -> DatasetFunction:
@@ -313,7 +375,11 @@ class Dataset:
     def flat_map(self, map_func: Callable[..., Any], name: str | None = None) -> Dataset:
         """The elements of the datasets that `map_func` makes of the elements, one dataset after the other."""
         f, structure = self._to_dataset(map_func, "Dataset.flat_map()")
-        return _new(raw.FlatMapDataset(self._variant_tensor, f.captured, f=f.function, **self._attrs(structure), name=name), structure, self)
+        return _new(
+            raw.FlatMapDataset(self._variant_tensor, f.captured, f=f.function, **self._attrs(structure), name=name),
+            structure,
+            self,
+        )
 
     def interleave(
         self, map_func: Callable[..., Any], cycle_length: Any = None, block_length: Any = None, num_parallel_calls: Any = None,
@@ -351,7 +417,9 @@ class Dataset:
         initial = st.normalize(initial_state, scope=None)
         f, structure, state = _state_function(reduce_func, initial, self._structure, "Dataset.reduce()", False)
         types, shapes = st.components(structure)
-        flat = raw.ReduceDataset(self._variant_tensor, state, f.captured, f=f.function, output_types=types, output_shapes=shapes, name=name)
+        flat = raw.ReduceDataset(
+            self._variant_tensor, state, f.captured, f=f.function, output_types=types, output_shapes=shapes, name=name
+        )
         return st.from_components(structure, list(flat) if isinstance(flat, (list, tuple)) else [flat])
 
     def group_by_window(
@@ -360,18 +428,28 @@ class Dataset:
     ) -> Dataset:  # fmt: skip
         """Elements of one key together: `reduce_func(key, dataset of up to window_size elements)` makes the dataset to be read."""
         if (window_size is None) == (window_size_func is None):
-            raise ValueError("Either the `window_size` argument or the `window_size_func` argument must be specified, not both.")
+            raise ValueError(
+                "Either the `window_size` argument or the `window_size_func` argument must be specified, not both."
+            )
         key = DatasetFunction(key_func, "Dataset.group_by_window()", self._structure, convert=_to_int64)
         int_spec = TensorSpec((), dtypes.int64)
         if key.structure != int_spec:
-            raise ValueError(f"Invalid `key_func`. `key_func` must return a single `tf.int64` scalar tensor, got {key.structure}.")
-        size = window_size_func if window_size_func is not None else lambda _: convert_to_tensor(window_size, dtypes.int64)
+            raise ValueError(
+                f"Invalid `key_func`. `key_func` must return a single `tf.int64` scalar tensor, got {key.structure}."
+            )
+        size = (
+            window_size_func if window_size_func is not None else lambda _: convert_to_tensor(window_size, dtypes.int64)
+        )
         sizes = DatasetFunction(size, "Dataset.group_by_window()", int_spec, convert=_to_int64)
         if sizes.structure != int_spec:
-            raise ValueError(f"Invalid `window_size_func`. It must return a single `tf.int64` scalar tensor, got {sizes.structure}.")
+            raise ValueError(
+                f"Invalid `window_size_func`. It must return a single `tf.int64` scalar tensor, got {sizes.structure}."
+            )
         reduce = DatasetFunction(reduce_func, "Dataset.group_by_window()", (int_spec, st.DatasetSpec(self._structure)))
         if not isinstance(reduce.structure, st.DatasetSpec):
-            raise TypeError(f"Invalid `reduce_func`. It must return a single `tf.data.Dataset` object, got {reduce.structure!r}.")
+            raise TypeError(
+                f"Invalid `reduce_func`. It must return a single `tf.data.Dataset` object, got {reduce.structure!r}."
+            )
         structure = reduce.structure.element_spec
         node = raw.GroupByWindowDataset(
             self._variant_tensor, key.captured, reduce.captured, sizes.captured, key_func=key.function, reduce_func=reduce.function,
@@ -397,7 +475,9 @@ class Dataset:
             node = raw.BatchDatasetV2(self._variant_tensor, size, drop, **attrs)
         else:
             calls = int64(num_parallel_calls, "num_parallel_calls")
-            node = raw.ParallelBatchDataset(self._variant_tensor, size, calls, drop, deterministic=_deterministic(deterministic), **attrs)
+            node = raw.ParallelBatchDataset(
+                self._variant_tensor, size, calls, drop, deterministic=_deterministic(deterministic), **attrs
+            )
         return _new(node, structure, self)
 
     def padded_batch(
@@ -419,7 +499,9 @@ class Dataset:
         row = st.pack(self._structure, [TensorSpec(_static(p), s.dtype) for p, s in zip(shapes, specs, strict=True)])
         structure = _batched(row, size, drop)
         _, out_shapes = st.components(structure)
-        node = raw.PaddedBatchDatasetV2(self._variant_tensor, size, shapes, paddings, drop, output_shapes=out_shapes, name=name)
+        node = raw.PaddedBatchDatasetV2(
+            self._variant_tensor, size, shapes, paddings, drop, output_shapes=out_shapes, name=name
+        )
         return _new(node, structure, self)
 
     def unbatch(self, name: str | None = None) -> Dataset:
@@ -427,13 +509,17 @@ class Dataset:
         structure = st.map_structure(st.unbatch_spec, self._structure)
         return _new(raw.UnbatchDataset(self._variant_tensor, **self._attrs(structure), name=name), structure, self)
 
-    def window(self, size: Any, shift: Any = None, stride: Any = 1, drop_remainder: Any = False, name: str | None = None) -> Dataset:
+    def window(
+        self, size: Any, shift: Any = None, stride: Any = 1, drop_remainder: Any = False, name: str | None = None
+    ) -> Dataset:
         """Datasets of `size` elements, `stride` apart; each begins `shift` (default `size`) elements after the one before."""
         n = int64(size, "size")
         by = n if shift is None else int64(shift, "shift")
         drop = convert_to_tensor(drop_remainder, dtypes.bool, name="drop_remainder")
         structure = st.map_structure(st.DatasetSpec, self._structure)
-        node = raw.WindowDataset(self._variant_tensor, n, by, int64(stride, "stride"), drop, **self._attrs(structure), name=name)
+        node = raw.WindowDataset(
+            self._variant_tensor, n, by, int64(stride, "stride"), drop, **self._attrs(structure), name=name
+        )
         return _new(node, structure, self)
 
     def get_single_element(self, name: str | None = None) -> Any:
@@ -447,7 +533,10 @@ class Dataset:
         """Pseudo-random int64 values in [0, 2³²), without end."""
         if rerandomize_each_iteration:
             raise ValueError("`rerandomize_each_iteration` needs eager mode, as in TensorFlow.")
-        return _new(raw.RandomDataset(*dataset_seeds(seed), output_types=[dtypes.int64], output_shapes=[()], name=name), TensorSpec((), dtypes.int64))
+        return _new(
+            raw.RandomDataset(*dataset_seeds(seed), output_types=[dtypes.int64], output_shapes=[()], name=name),
+            TensorSpec((), dtypes.int64),
+        )
 
     @staticmethod
     def sample_from_datasets(
@@ -463,7 +552,9 @@ class Dataset:
 
         return choose_from_datasets(datasets, choice_dataset, stop_on_empty_dataset)
 
-    def rejection_resample(self, class_func: Any, target_dist: Any, initial_dist: Any = None, seed: Any = None, name: str | None = None) -> Dataset:
+    def rejection_resample(
+        self, class_func: Any, target_dist: Any, initial_dist: Any = None, seed: Any = None, name: str | None = None
+    ) -> Dataset:
         from hornbeam.api.data.experimental import rejection_resample
 
         return self.apply(rejection_resample(class_func, target_dist, initial_dist, seed))
@@ -505,9 +596,15 @@ def _padded_shape(shape: Any, spec: Any) -> Tensor:
     """The int64 vector of a padded shape, with -1 for what is padded to the longest."""
     if isinstance(shape, Tensor):
         if shape.dtype.base_dtype is not dtypes.int64 or shape._shape is not None and len(shape._shape) != 1:
-            raise TypeError(f"Padded shape must be a 1-D tensor of `tf.int64` values, but was a {shape.dtype.name} tensor of shape {shape.shape}.")
+            raise TypeError(
+                f"Padded shape must be a 1-D tensor of `tf.int64` values, but was a {shape.dtype.name} tensor of shape {shape.shape}."
+            )
         return shape
-    dims = to_tuple(TensorShape(shape if not isinstance(shape, np.ndarray) else shape.tolist())) if not _has_negative(shape) else None
+    dims = (
+        to_tuple(TensorShape(shape if not isinstance(shape, np.ndarray) else shape.tolist()))
+        if not _has_negative(shape)
+        else None
+    )
     if dims is None:
         if shape is None or isinstance(shape, TensorShape):
             raise ValueError(f"Padded shape {shape} must have a known rank.")
@@ -515,15 +612,21 @@ def _padded_shape(shape: Any, spec: Any) -> Tensor:
     given = to_tuple(spec.shape)
     if given is not None:
         if len(given) != len(dims):
-            raise ValueError(f"The padded shape {TensorShape(dims)} is not compatible with the shape {spec.shape} of the corresponding input component.")
+            raise ValueError(
+                f"The padded shape {TensorShape(dims)} is not compatible with the shape {spec.shape} of the corresponding input component."
+            )
         for d, g in zip(dims, given, strict=True):
             if d is not None and g is not None and d < g:
-                raise ValueError(f"The padded shape {TensorShape(dims)} is not compatible with the shape {spec.shape} of the corresponding input component.")
+                raise ValueError(
+                    f"The padded shape {TensorShape(dims)} is not compatible with the shape {spec.shape} of the corresponding input component."
+                )
     return convert_to_tensor(np.array([-1 if d is None else d for d in dims], np.int64))
 
 
 def _has_negative(shape: Any) -> bool:
-    return isinstance(shape, (list, tuple, np.ndarray)) and any(isinstance(d, (int, np.integer)) and d < 0 for d in shape)
+    return isinstance(shape, (list, tuple, np.ndarray)) and any(
+        isinstance(d, (int, np.integer)) and d < 0 for d in shape
+    )
 
 
 def _static(shape: Tensor) -> Any:
@@ -552,7 +655,9 @@ def _padding_value(value: Any, dtype: Any) -> Tensor:
     return t
 
 
-def _state_function(func: Callable[..., Any], initial: Any, element: Any, what: str, gives_output: bool) -> tuple[DatasetFunction, Any, list[Tensor]]:
+def _state_function(
+    func: Callable[..., Any], initial: Any, element: Any, what: str, gives_output: bool
+) -> tuple[DatasetFunction, Any, list[Tensor]]:
     """A function of (state, element), its state's shapes relaxed until the state it returns fits; (function, output or state structure, flat state)."""
     state = st.structure_of(initial)
     while True:
@@ -560,12 +665,16 @@ def _state_function(func: Callable[..., Any], initial: Any, element: Any, what: 
         after = f.structure
         if gives_output:
             if not (isinstance(after, tuple) and len(after) == 2):
-                raise TypeError(f"The function passed to {what} must return a pair comprising the new state and the output value, got {after!r}.")
+                raise TypeError(
+                    f"The function passed to {what} must return a pair comprising the new state and the output value, got {after!r}."
+                )
             after, out = after
         try:
             merged = st.map_structure(st.most_general, state, after)
         except (TypeError, ValueError) as e:
-            raise TypeError(f"The element types for the new state must match the initial state. Expected {state!r}, got {after!r}. ({e})") from e
+            raise TypeError(
+                f"The element types for the new state must match the initial state. Expected {state!r}, got {after!r}. ({e})"
+            ) from e
         if merged == state:
             return f, out if gives_output else state, [st.to_component(t) for t in st.flatten(initial)]
         state = merged

@@ -32,11 +32,17 @@ def shuffle_and_repeat(buffer_size: Any, count: Any = None, seed: Any = None) ->
 
 
 def map_and_batch(
-    map_func: Callable[..., Any], batch_size: Any, num_parallel_batches: int | None = None, drop_remainder: Any = False, num_parallel_calls: Any = None
+    map_func: Callable[..., Any],
+    batch_size: Any,
+    num_parallel_batches: int | None = None,
+    drop_remainder: Any = False,
+    num_parallel_calls: Any = None,
 ) -> Transformation:
     """`map` and `batch` in one node."""
     if num_parallel_batches is not None and num_parallel_calls is not None:
-        raise ValueError("`map_and_batch` allows only one of `num_parallel_batches` and `num_parallel_calls` to be set, but both were set.")
+        raise ValueError(
+            "`map_and_batch` allows only one of `num_parallel_batches` and `num_parallel_calls` to be set, but both were set."
+        )
 
     def apply(dataset: Dataset) -> Dataset:
         f = DatasetFunction(map_func, "tf.data.experimental.map_and_batch()", dataset._structure)
@@ -49,7 +55,14 @@ def map_and_batch(
 
         structure = _batched(f.structure, size, drop)
         node = raw.MapAndBatchDataset(
-            dataset._variant_tensor, f.captured, size, int64(calls, "num_parallel_calls"), drop, f=f.function, preserve_cardinality=True, **dataset._attrs(structure)
+            dataset._variant_tensor,
+            f.captured,
+            size,
+            int64(calls, "num_parallel_calls"),
+            drop,
+            f=f.function,
+            preserve_cardinality=True,
+            **dataset._attrs(structure),
         )
         return Dataset(node, structure, [dataset])
 
@@ -64,7 +77,11 @@ def parallel_interleave(
 
     def apply(dataset: Dataset) -> Dataset:
         f, structure = dataset._to_dataset(map_func, "tf.data.experimental.parallel_interleave()")
-        block = 2 * block_length if isinstance(block_length, int) else raw.Mul(int64(block_length, "block_length"), np.int64(2))
+        block = (
+            2 * block_length
+            if isinstance(block_length, int)
+            else raw.Mul(int64(block_length, "block_length"), np.int64(2))
+        )
         node = raw.ParallelInterleaveDataset(
             dataset._variant_tensor, f.captured, int64(cycle_length, "cycle_length"), int64(block_length, "block_length"),
             convert_to_tensor(sloppy, dtypes.bool, name="sloppy"), int64(block if buffer_output_elements is None else buffer_output_elements, "buffer_output_elements"),
@@ -126,20 +143,34 @@ def dense_to_sparse_batch(batch_size: Any, row_shape: Any) -> Transformation:
             dims = tuple(None if d is None or int(d) < 0 else int(d) for d in row_shape)
             row = convert_to_tensor(np.array([-1 if d is None else d for d in dims], np.int64), name="row_shape")
         structure = st.SparseTensorSpec(None if dims is None else (None, *dims), spec.dtype)
-        node = raw.DenseToSparseBatchDataset(dataset._variant_tensor, int64(batch_size, "batch_size"), row, output_types=[spec.dtype], output_shapes=[structure.shape])
+        node = raw.DenseToSparseBatchDataset(
+            dataset._variant_tensor,
+            int64(batch_size, "batch_size"),
+            row,
+            output_types=[spec.dtype],
+            output_shapes=[structure.shape],
+        )
         return Dataset(node, structure, [dataset])
 
     return apply
 
 
-def sliding_window_batch(window_size: Any, stride: Any = None, window_shift: Any = None, window_stride: Any = 1) -> Transformation:
+def sliding_window_batch(
+    window_size: Any, stride: Any = None, window_shift: Any = None, window_stride: Any = 1
+) -> Transformation:
     """Full windows as batches."""
     shift = window_shift if window_shift is not None else 1 if stride is None else stride
 
     def apply(dataset: Dataset) -> Dataset:
-        structure = st.map_structure(lambda s: st.batch_spec(s, window_size if isinstance(window_size, int) else None), dataset._structure)
+        structure = st.map_structure(
+            lambda s: st.batch_spec(s, window_size if isinstance(window_size, int) else None), dataset._structure
+        )
         node = raw.SlidingWindowDataset(
-            dataset._variant_tensor, int64(window_size, "window_size"), int64(shift, "window_shift"), int64(window_stride, "window_stride"), **dataset._attrs(structure)
+            dataset._variant_tensor,
+            int64(window_size, "window_size"),
+            int64(shift, "window_shift"),
+            int64(window_stride, "window_stride"),
+            **dataset._attrs(structure),
         )
         return Dataset(node, structure, [dataset])
 
@@ -205,12 +236,18 @@ def _directed(selector: Dataset, datasets: Sequence[Dataset], stop: bool) -> Dat
         structure = st.map_structure(st.most_general, structure, d._structure)
     types, shapes = st.components(structure)
     node = raw.DirectedInterleaveDataset(
-        selector._variant_tensor, [d._variant_tensor for d in datasets], output_types=types, output_shapes=shapes, stop_on_empty_dataset=stop
+        selector._variant_tensor,
+        [d._variant_tensor for d in datasets],
+        output_types=types,
+        output_shapes=shapes,
+        stop_on_empty_dataset=stop,
     )
     return Dataset(node, structure, [selector, *datasets])
 
 
-def sample_from_datasets(datasets: Sequence[Dataset], weights: Any = None, seed: Any = None, stop_on_empty_dataset: bool = False) -> Dataset:
+def sample_from_datasets(
+    datasets: Sequence[Dataset], weights: Any = None, seed: Any = None, stop_on_empty_dataset: bool = False
+) -> Dataset:
     """Each element from a dataset drawn at random, with probabilities `weights` (a list, tensor or dataset of them)."""
     if not datasets:
         raise ValueError("Invalid `datasets`. `datasets` should not be empty.")
@@ -227,7 +264,9 @@ def sample_from_datasets(datasets: Sequence[Dataset], weights: Any = None, seed:
         else:
             w = convert_to_tensor(weights, name="weights")
             if w.dtype.base_dtype not in (dtypes.float32, dtypes.float64):
-                raise TypeError(f"`weights` must be convertible to a tensor of `tf.float32` or `tf.float64` elements, got {w.dtype.name}.")
+                raise TypeError(
+                    f"`weights` must be convertible to a tensor of `tf.float32` or `tf.float64` elements, got {w.dtype.name}."
+                )
             if w._shape is not None and w._shape != (n,):
                 raise ValueError(f"Invalid `weights`. The shape of `weights` should be [{n}] but is {w.shape}.")
             logits = raw.ExpandDims(raw.Log(w, name="logits"), 0)
@@ -240,7 +279,9 @@ def sample_from_datasets(datasets: Sequence[Dataset], weights: Any = None, seed:
     return _directed(selector, datasets, stop_on_empty_dataset)
 
 
-def choose_from_datasets(datasets: Sequence[Dataset], choice_dataset: Dataset, stop_on_empty_dataset: bool = False) -> Dataset:
+def choose_from_datasets(
+    datasets: Sequence[Dataset], choice_dataset: Dataset, stop_on_empty_dataset: bool = False
+) -> Dataset:
     """Each element from the dataset whose number `choice_dataset` (scalar int64) gives."""
     if not datasets:
         raise ValueError("Invalid `datasets`. `datasets` should not be empty.")
@@ -250,7 +291,9 @@ def choose_from_datasets(datasets: Sequence[Dataset], choice_dataset: Dataset, s
     return _directed(choice_dataset, datasets, stop_on_empty_dataset)
 
 
-def rejection_resample(class_func: Callable[..., Any], target_dist: Any, initial_dist: Any = None, seed: Any = None) -> Transformation:
+def rejection_resample(
+    class_func: Callable[..., Any], target_dist: Any, initial_dist: Any = None, seed: Any = None
+) -> Transformation:
     """Pairs (class, element) of which the classes have the distribution `target_dist`, by leaving elements out."""
     from hornbeam.api.random_ops import random_uniform
 
@@ -270,7 +313,10 @@ def rejection_resample(class_func: Callable[..., Any], target_dist: Any, initial
             dists = classes.scan(np.full(k, 1, np.float32), update)
 
         def accept(dist: Any) -> Any:
-            ratio = raw.RealDiv(raw.Cast(target, DstT=dist.dtype), raw.Maximum(dist, np.asarray(np.finfo(dist.dtype.np).tiny, dist.dtype.np)))
+            ratio = raw.RealDiv(
+                raw.Cast(target, DstT=dist.dtype),
+                raw.Maximum(dist, np.asarray(np.finfo(dist.dtype.np).tiny, dist.dtype.np)),
+            )
             return raw.RealDiv(ratio, raw.Max(ratio, np.int32(0)))
 
         def keep(c: Any, p: Any, *_: Any) -> Any:
@@ -305,7 +351,18 @@ _BOTH = [
 ]  # fmt: skip
 __tf_exports__ = {
     **{f"{p}.{n}": n for p in ("data.experimental", "contrib.data") for n in _BOTH},
-    **{f"data.experimental.{n}": n for n in ("take_while", "assert_cardinality", "cardinality", "to_variant", "from_variant")},
+    **{
+        f"data.experimental.{n}": n
+        for n in ("take_while", "assert_cardinality", "cardinality", "to_variant", "from_variant")
+    },
     "data.experimental.map_and_batch_with_legacy_function": "map_and_batch",
-    **{f"contrib.data.{n}": n for n in ("sloppy_interleave", "padded_batch_and_drop_remainder", "batch_and_drop_remainder", "sliding_window_batch")},
+    **{
+        f"contrib.data.{n}": n
+        for n in (
+            "sloppy_interleave",
+            "padded_batch_and_drop_remainder",
+            "batch_and_drop_remainder",
+            "sliding_window_batch",
+        )
+    },
 }

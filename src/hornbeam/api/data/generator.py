@@ -48,10 +48,14 @@ def generator_dataset(
         raise TypeError("`generator` must be callable.")
     if output_signature is not None:
         if output_types is not None or output_shapes is not None:
-            raise TypeError("The `output_types` and `output_shapes` arguments can not be used together with the `output_signature` argument.")
+            raise TypeError(
+                "The `output_types` and `output_shapes` arguments can not be used together with the `output_signature` argument."
+            )
         structure = output_signature
     elif output_types is None:
-        raise TypeError("To specify the output signature you need to provide either the `output_signature` argument or the `output_types` argument.")
+        raise TypeError(
+            "To specify the output signature you need to provide either the `output_signature` argument or the `output_types` argument."
+        )
     else:
         structure = st.from_legacy(st.map_structure(dtypes.as_dtype, output_types), output_shapes)
     specs = st.flatten(structure)
@@ -66,7 +70,11 @@ def generator_dataset(
         out.set_shape(())
         return out
 
-    types = [t for s in specs for t in ([dtypes.int64, s.dtype, dtypes.int64] if isinstance(s, st.SparseTensorSpec) else [s.dtype])]
+    types = [
+        t
+        for s in specs
+        for t in ([dtypes.int64, s.dtype, dtypes.int64] if isinstance(s, st.SparseTensorSpec) else [s.dtype])
+    ]
 
     def step(number: Any) -> Any:
         from hornbeam.core.sparse_tensor import SparseTensor
@@ -116,13 +124,21 @@ def _flat(value: Any, structure: Any, specs: list[Any]) -> list[Any]:
         if isinstance(s, st.SparseTensorSpec):
             parts = v if isinstance(v, tuple) else (v.indices, v.values, v.dense_shape)
             sparse = SparseTensorValue(*parts)
-            out += [np.asarray(sparse.indices, np.int64), as_array(sparse.values, s.dtype), np.asarray(sparse.dense_shape, np.int64)]
+            out += [
+                np.asarray(sparse.indices, np.int64),
+                as_array(sparse.values, s.dtype),
+                np.asarray(sparse.dense_shape, np.int64),
+            ]
             continue
         try:
             array = as_array(v, dtypes.string) if s.dtype is dtypes.string else np.asarray(v, s.dtype.np)
         except (TypeError, ValueError) as e:
-            raise TypeError(f"`generator` yielded an element that could not be converted to the expected type. The expected type was {s.dtype.name}, but the yielded element was {v}.") from e
+            raise TypeError(
+                f"`generator` yielded an element that could not be converted to the expected type. The expected type was {s.dtype.name}, but the yielded element was {v}."
+            ) from e
         if not compatible(to_tuple(s.shape), array.shape):
-            raise TypeError(f"`generator` yielded an element of shape {array.shape} where an element of shape {s.shape} was expected.")
+            raise TypeError(
+                f"`generator` yielded an element of shape {array.shape} where an element of shape {s.shape} was expected."
+            )
         out.append(array)
     return out

@@ -19,10 +19,14 @@ Transformation = Callable[[Dataset], Dataset]
 _KEY = TensorSpec((), dtypes.int64)
 
 
-def group_by_window(key_func: Any, reduce_func: Any, window_size: Any = None, window_size_func: Any = None) -> Transformation:
+def group_by_window(
+    key_func: Any, reduce_func: Any, window_size: Any = None, window_size_func: Any = None
+) -> Transformation:
     """`Dataset.group_by_window` for `apply`."""
     if (window_size is None) == (window_size_func is None):
-        raise ValueError("Either the `window_size` argument or the `window_size_func` argument must be specified, not both.")
+        raise ValueError(
+            "Either the `window_size` argument or the `window_size_func` argument must be specified, not both."
+        )
     return lambda dataset: dataset.group_by_window(key_func, reduce_func, window_size, window_size_func)
 
 
@@ -70,7 +74,9 @@ def bucket_by_sequence_length(
 ) -> Transformation:  # fmt: skip
     """Padded batches of elements of like length: bucket i holds lengths below `bucket_boundaries[i]`, the last one the rest."""
     if len(bucket_batch_sizes) != len(bucket_boundaries) + 1:
-        raise ValueError(f"`len(bucket_batch_sizes)` must equal `len(bucket_boundaries) + 1` but `len(bucket_batch_sizes)={len(bucket_batch_sizes)}` and `len(bucket_boundaries)={len(bucket_boundaries)}`.")
+        raise ValueError(
+            f"`len(bucket_batch_sizes)` must equal `len(bucket_boundaries) + 1` but `len(bucket_batch_sizes)={len(bucket_batch_sizes)}` and `len(bucket_boundaries)={len(bucket_boundaries)}`."
+        )
     sizes = np.asarray(bucket_batch_sizes, np.int64)
     edges = np.asarray(bucket_boundaries, np.int64)
 
@@ -84,7 +90,13 @@ def bucket_by_sequence_length(
     def shapes_with(shapes: Any, filler: Any) -> Any:
         def fill(s: Any) -> Any:
             dims = to_tuple(s)
-            return None if dims is None else raw.Pack([raw.Reshape(filler if d is None else np.int64(d), []) for d in dims]) if dims else np.zeros(0, np.int64)
+            return (
+                None
+                if dims is None
+                else raw.Pack([raw.Reshape(filler if d is None else np.int64(d), []) for d in dims])
+                if dims
+                else np.zeros(0, np.int64)
+            )
 
         return st.map_structure(fill, shapes)
 
@@ -97,7 +109,10 @@ def bucket_by_sequence_length(
             limits = np.concatenate([edges - 1, [-1]]).astype(np.int64)
             from hornbeam.api.control_flow_ops import Assert
 
-            check = Assert(raw.Less(key, np.int64(len(edges))), ["When pad_to_bucket_boundary=True, elements must have length < max(bucket_boundaries)."])
+            check = Assert(
+                raw.Less(key, np.int64(len(edges))),
+                ["When pad_to_bucket_boundary=True, elements must have length < max(bucket_boundaries)."],
+            )
             from hornbeam.core.graph import control_dependencies
 
             with control_dependencies([check]):
@@ -109,5 +124,7 @@ def bucket_by_sequence_length(
 
 
 __tf_exports__ = {
-    f"{p}.{n}": n for p in ("data.experimental", "contrib.data") for n in ("group_by_window", "group_by_reducer", "bucket_by_sequence_length", "Reducer")
+    f"{p}.{n}": n
+    for p in ("data.experimental", "contrib.data")
+    for n in ("group_by_window", "group_by_reducer", "bucket_by_sequence_length", "Reducer")
 }

@@ -22,9 +22,13 @@ def _names(filenames: Any) -> Dataset:
     """File names (a string, list, tensor or dataset of strings) as a dataset."""
     if isinstance(filenames, Dataset):
         if filenames.output_types != dtypes.string:
-            raise TypeError(f"The `filenames` argument must contain `tf.string` elements. Got elements of type {filenames.output_types}.")
+            raise TypeError(
+                f"The `filenames` argument must contain `tf.string` elements. Got elements of type {filenames.output_types}."
+            )
         if filenames.output_shapes.ndims not in (0, None):
-            raise TypeError(f"The `filenames` argument must contain `tf.string` elements of shape [] (i.e. scalars), got {filenames.output_shapes}.")
+            raise TypeError(
+                f"The `filenames` argument must contain `tf.string` elements of shape [] (i.e. scalars), got {filenames.output_shapes}."
+            )
         return filenames
     names = convert_to_tensor(filenames, dtypes.string, name="filenames")
     return Dataset.from_tensor_slices(raw.Reshape(names, [-1], name="flat_filenames"))
@@ -48,15 +52,30 @@ def _source(op: Any, *inputs: Any, name: str | None = None) -> Dataset:
 
 
 def _kind(compression_type: Any) -> Tensor:
-    return convert_to_tensor("" if compression_type is None else compression_type, dtypes.string, name="compression_type")
+    return convert_to_tensor(
+        "" if compression_type is None else compression_type, dtypes.string, name="compression_type"
+    )
 
 
 class TFRecordDataset(_FileDataset):
     """The records of TFRecord files as scalar strings; `num_parallel_reads` files are read at a time, in turn."""
 
-    def __init__(self, filenames: Any, compression_type: Any = None, buffer_size: Any = None, num_parallel_reads: Any = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        filenames: Any,
+        compression_type: Any = None,
+        buffer_size: Any = None,
+        num_parallel_reads: Any = None,
+        name: str | None = None,
+    ) -> None:
         def one(files: Tensor) -> Dataset:
-            return _source(raw.TFRecordDataset, files, _kind(compression_type), int64(262144 if buffer_size is None else buffer_size, "buffer_size"), name=name)
+            return _source(
+                raw.TFRecordDataset,
+                files,
+                _kind(compression_type),
+                int64(262144 if buffer_size is None else buffer_size, "buffer_size"),
+                name=name,
+            )
 
         self._init(_read(filenames, one, num_parallel_reads))
 
@@ -64,9 +83,22 @@ class TFRecordDataset(_FileDataset):
 class TextLineDataset(_FileDataset):
     """The lines of text files, without their ends."""
 
-    def __init__(self, filenames: Any, compression_type: Any = None, buffer_size: Any = None, num_parallel_reads: Any = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        filenames: Any,
+        compression_type: Any = None,
+        buffer_size: Any = None,
+        num_parallel_reads: Any = None,
+        name: str | None = None,
+    ) -> None:
         def one(files: Tensor) -> Dataset:
-            return _source(raw.TextLineDataset, files, _kind(compression_type), int64(262144 if buffer_size is None else buffer_size, "buffer_size"), name=name)
+            return _source(
+                raw.TextLineDataset,
+                files,
+                _kind(compression_type),
+                int64(262144 if buffer_size is None else buffer_size, "buffer_size"),
+                name=name,
+            )
 
         self._init(_read(filenames, one, num_parallel_reads))
 
@@ -98,7 +130,9 @@ class CsvDataset(_FileDataset):
         defaults = []
         for d in record_defaults:
             required = isinstance(d, dtypes.DType) or isinstance(d, type)
-            defaults.append(raw.Reshape(_empty(dtypes.as_dtype(d)), [0]) if required else convert_to_tensor(d, name="default"))
+            defaults.append(
+                raw.Reshape(_empty(dtypes.as_dtype(d)), [0]) if required else convert_to_tensor(d, name="default")
+            )
         structure = tuple(TensorSpec((), d.dtype) for d in defaults)
         node = raw.CSVDataset(
             convert_to_tensor(filenames, dtypes.string, name="filenames"), _kind(compression_type), int64(4 << 20 if buffer_size is None else buffer_size, "buffer_size"),
@@ -180,7 +214,14 @@ def make_csv_dataset(
 
     def one(name: Tensor) -> Dataset:
         made: Dataset = CsvDataset(
-            name, column_defaults, compression_type, header=header, field_delim=field_delim, use_quote_delim=use_quote_delim, na_value=na_value, select_cols=selected
+            name,
+            column_defaults,
+            compression_type,
+            header=header,
+            field_delim=field_delim,
+            use_quote_delim=use_quote_delim,
+            na_value=na_value,
+            select_cols=selected,
         )
         return made.ignore_errors() if ignore_errors else made
 
@@ -234,5 +275,9 @@ __tf_exports__ = {
     "data.TFRecordDataset": "TFRecordDataset",
     "data.TextLineDataset": "TextLineDataset",
     "data.FixedLengthRecordDataset": "FixedLengthRecordDataset",
-    **{f"{p}.{n}": n for p in ("data.experimental", "contrib.data") for n in ("CsvDataset", "make_csv_dataset", "make_batched_features_dataset")},
+    **{
+        f"{p}.{n}": n
+        for p in ("data.experimental", "contrib.data")
+        for n in ("CsvDataset", "make_csv_dataset", "make_batched_features_dataset")
+    },
 }

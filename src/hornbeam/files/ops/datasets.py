@@ -15,7 +15,17 @@ from hornbeam.core.registry import op
 from hornbeam.files.atomic import os_errors
 from hornbeam.files.bundle import BundleReader, BundleWriter, index_path
 from hornbeam.files.records import RecordReader, TFRecordOptions, TFRecordWriter
-from hornbeam.ops.dataset_base import DatasetValue, Element, Iterator, Run, bytes_value, dataset_op, integer, text, texts
+from hornbeam.ops.dataset_base import (
+    DatasetValue,
+    Element,
+    Iterator,
+    Run,
+    bytes_value,
+    dataset_op,
+    integer,
+    text,
+    texts,
+)
 from hornbeam.ops.dataset_shuffle import cached_in_memory
 from hornbeam.ops.iterators import new_run
 
@@ -56,7 +66,9 @@ class _Inflated(io.RawIOBase):
                 raise errors.DataLossError(None, None, f"{self._path}: inflate() failed: {e}") from None
             if data or not pending:
                 if not data and not self._state.eof and self._file.tell():
-                    raise errors.DataLossError(None, None, f"{self._path}: the compressed data ends before its end mark")
+                    raise errors.DataLossError(
+                        None, None, f"{self._path}: the compressed data ends before its end mark"
+                    )
                 into[: len(data)] = data
                 return len(data)
 
@@ -157,7 +169,12 @@ def _records(filenames: Any, compression_type: Any, buffer_size: Any, ctx: Any, 
     return DatasetValue(ctx.node, lambda run: _Records(run, paths, kind, at))
 
 
-@dataset_op("TFRecordDataset(filenames: string, compression_type: string, buffer_size: int64)", aspects=False, metadata=True, stateful=True)
+@dataset_op(
+    "TFRecordDataset(filenames: string, compression_type: string, buffer_size: int64)",
+    aspects=False,
+    metadata=True,
+    stateful=True,
+)
 def TFRecordDataset(filenames, compression_type, buffer_size, ctx):
     return _records(filenames, compression_type, buffer_size, ctx)
 
@@ -196,7 +213,12 @@ class _Lines(_Files):
         return _LinesOf(open_plain(path, self.kind, self.buffer))
 
 
-@dataset_op("TextLineDataset(filenames: string, compression_type: string, buffer_size: int64)", aspects=False, metadata=True, stateful=True)
+@dataset_op(
+    "TextLineDataset(filenames: string, compression_type: string, buffer_size: int64)",
+    aspects=False,
+    metadata=True,
+    stateful=True,
+)
 def TextLineDataset(filenames, compression_type, buffer_size, ctx):
     paths, kind, buffer = texts(filenames), _compression(compression_type, ctx), _buffer(buffer_size, ctx)
     return DatasetValue(ctx.node, lambda run: _Lines(run, paths, kind, buffer))
@@ -219,7 +241,9 @@ class _FixedOf:
         if body_size < 0 or body_size % record:
             self.file.close()
             raise errors.InvalidArgumentError(
-                None, None, f"Excluding the header ({header} bytes) and footer ({footer} bytes), input file \"{path}\" has body length {body_size} bytes, which is not an exact multiple of the record length ({record} bytes)."
+                None,
+                None,
+                f'Excluding the header ({header} bytes) and footer ({footer} bytes), input file "{path}" has body length {body_size} bytes, which is not an exact multiple of the record length ({record} bytes).',
             )
         self.left = body_size // record
         self.file.seek(header)
@@ -243,7 +267,9 @@ class _Fixed(_Files):
         return _FixedOf(path, self.kind, self.buffer, *self.sizes)
 
 
-def _fixed(filenames: Any, header: Any, record: Any, footer: Any, buffer_size: Any, kind: str, ctx: Any) -> DatasetValue:
+def _fixed(
+    filenames: Any, header: Any, record: Any, footer: Any, buffer_size: Any, kind: str, ctx: Any
+) -> DatasetValue:
     sizes = (integer(header), integer(record), integer(footer))
     if sizes[0] < 0 or sizes[2] < 0:
         raise ctx.fail("header_bytes and footer_bytes must be >= 0")
@@ -261,9 +287,13 @@ def FixedLengthRecordDataset(filenames, header_bytes, record_bytes, footer_bytes
     return _fixed(filenames, header_bytes, record_bytes, footer_bytes, buffer_size, "", ctx)
 
 
-@dataset_op(f"FixedLengthRecordDatasetV2({_FIXED}, compression_type: string)", aspects=False, metadata=True, stateful=True)
+@dataset_op(
+    f"FixedLengthRecordDatasetV2({_FIXED}, compression_type: string)", aspects=False, metadata=True, stateful=True
+)
 def FixedLengthRecordDatasetV2(filenames, header_bytes, record_bytes, footer_bytes, buffer_size, compression_type, ctx):
-    return _fixed(filenames, header_bytes, record_bytes, footer_bytes, buffer_size, _compression(compression_type, ctx), ctx)
+    return _fixed(
+        filenames, header_bytes, record_bytes, footer_bytes, buffer_size, _compression(compression_type, ctx), ctx
+    )
 
 
 # --- CSV -----------------------------------------------------------------------------------------------------------------------------
@@ -271,7 +301,10 @@ class _RowsOf:
     def __init__(self, file: Any, delimiter: str, quotes: bool, header: bool) -> None:
         self.file = file
         self.reader = csv.reader(
-            io.TextIOWrapper(file, "latin-1", newline=""), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE, strict=quotes
+            io.TextIOWrapper(file, "latin-1", newline=""),
+            delimiter=delimiter,
+            quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
+            strict=quotes,
         )
         if header:
             next(self.reader, None)
@@ -333,7 +366,19 @@ _CSV = ("filenames: string, compression_type: string, buffer_size: int64, header
 
 @dataset_op(f"CSVDataset({_CSV})", "output_types: list({float, double, int32, int64, string}) >= 1; output_shapes: list(shape) >= 1", aspects=False,
             stateful=True, experimental=True)  # fmt: skip
-def CSVDataset(filenames, compression_type, buffer_size, header, field_delim, use_quote_delim, na_value, select_cols, record_defaults, output_types, ctx):
+def CSVDataset(
+    filenames,
+    compression_type,
+    buffer_size,
+    header,
+    field_delim,
+    use_quote_delim,
+    na_value,
+    select_cols,
+    record_defaults,
+    output_types,
+    ctx,
+):
     delimiter = text(field_delim)
     if len(delimiter) != 1:
         raise ctx.fail("field_delim should be only 1 char")
@@ -468,4 +513,9 @@ def _to_records(input_dataset, filename, compression_type, ctx):
 
 
 for _name in ("DatasetToTFRecord", "ExperimentalDatasetToTFRecord"):
-    op(f"{_name}(input_dataset: variant, filename: string, compression_type: string) -> ()", shape=lambda c: [], host=True, stateful=True)(_to_records)
+    op(
+        f"{_name}(input_dataset: variant, filename: string, compression_type: string) -> ()",
+        shape=lambda c: [],
+        host=True,
+        stateful=True,
+    )(_to_records)
